@@ -1,0 +1,235 @@
+"""The Layer contract, and the one walk that initialises, checks and describes any model.
+
+A layer is a frozen dataclass: its fields are its hyper-parameters, and its two functions are pure::
+
+    init(key, *specs)                              -> (params, state)
+    apply(params, state, *xs, key=None, train=False) -> (output, state)
+
+A layer without state or randomness defines `forward(params, *xs) -> output` instead of `apply`. A layer made of layers is a
+`Composite`: it names its children and says how they are wired, once, in `connect`; initialising, running, checking and
+describing it all follow from that.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from zerfoo_jax.core.errors import Problem, ShapeError, ZerfooError, join_path
+from zerfoo_jax.core.fields import check_fields
+from zerfoo_jax.core.keys import fold_in_name
+from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
+
+Built = tuple[Params, State, Tree]
+"""Parameters, state and output of a layer that has just been initialised."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Base of all layers. Frozen, hashable, comparable, picklable; constructing one checks its fields."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def init(self, key: Array, *specs: Any) -> tuple[Params, State]:
+        """Initial parameters and state for inputs of these shapes and dtypes. Default: none of either."""
+        del key, specs
+        return {}, {}
+
+    def forward(self, params: Params, *xs: Any) -> Tree:
+        """The output of a layer that has neither state nor randomness."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither forward nor apply")
+
+    def apply(self, params: Params, state: State, *xs: Any, **mode: Any) -> tuple[Tree, State]:
+        """Output and new state. `mode` is `key` (for randomness, or None) and `train` (bool)."""
+        del mode
+        return self.forward(params, *xs), state
+
+    def build(self, walk: "Walk", key: Array, *xs: Any) -> Built:
+        """Initialises the layer on traced inputs and finds its output's shape; only `Composite`s override it."""
+        del walk
+        params, state = self.init(key, *map(spec_of, xs))
+        output, _ = jax.eval_shape(self.apply, params, state, *xs)
+        return params, state, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), output)
+
+
+@dataclass(frozen=True)
+class Composite(Layer):
+    """A layer made of named layers. Subclasses define `children` and `connect`."""
+
+    def children(self) -> Mapping[str, Layer]:
+        """The parts, by name. A name is a part's key in `params` and `state`."""
+        raise NotImplementedError
+
+    def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
+        """The wiring: `call(name, *inputs)` runs a child and gives its output."""
+        raise NotImplementedError
+
+    def init(self, key: Array, *specs: Any) -> tuple[Params, State]:
+        return _init(self, specs, key)
+
+    def apply(
+        self, params: Params, state: State, *xs: Any, key: Array | None = None, train: bool = False
+    ) -> tuple[Tree, State]:
+        children, new_state = self.children(), {}
+
+        def call(name: str, *inputs: Any) -> Tree:
+            child_key = None if key is None else fold_in_name(key, name)
+            with jax.named_scope(name), note_path(name):
+                output, child_state = children[name].apply(
+                    params.get(name, {}), state.get(name, {}), *inputs, key=child_key, train=train
+                )
+            if child_state:
+                new_state[name] = child_state
+            return output
+
+        return self.connect(call, *xs), new_state
+
+    def build(self, walk: "Walk", key: Array, *xs: Any) -> Built:
+        children, params, state = self.children(), {}, {}
+
+        def call(name: str, *inputs: Any) -> Tree:
+            built = walk.visit(children[name], name, fold_in_name(key, name), *inputs)
+            # Layers without parameters or state leave no trace: the trees hold only what exists.
+            params.update({name: built[0]} if built[0] else {})
+            state.update({name: built[1]} if built[1] else {})
+            return built[2]
+
+        output = self.connect(call, *xs)
+        return params, state, output
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One layer of a model, as the walk met it."""
+
+    path: str
+    layer: Layer
+    inputs: tuple[Spec, ...]
+    output: Tree
+    params: Tree
+
+
+@dataclass
+class Walk:
+    """Visits every layer of a model once, in order, on abstract inputs.
+
+    With `collect`, a layer that fails is written down in `problems` and the walk goes on with a guess of its output, so that
+    independent faults are all found in one pass.
+    """
+
+    collect: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    _path: str = ""
+    _guessed_after: str = ""
+
+    def visit(self, layer: Layer, name: str, key: Array, *xs: Any) -> Built:
+        outer, self._path = self._path, join_path(self._path, name)
+        try:
+            built = layer.build(self, key, *xs)
+        except Exception as error:
+            if not self.collect:
+                raise _placed(error, name) from error
+            built = self._recover(layer, error, xs)
+        else:
+            self.visits.append(Visit(self._path, layer, tuple(map(spec_of, xs)), abstract(built[2]), abstract(built[0])))
+        finally:
+            self._path = outer
+        return built
+
+    def report(self, problem: Problem) -> None:
+        """Writes down a problem of the layer being visited."""
+        placed = problem.under(self._path)
+        self.problems.append(placed if placed.place else Problem(placed.cause, "model", placed.fix))
+
+    def _recover(self, layer: Layer, error: Exception, xs: tuple[Any, ...]) -> Built:
+        for problem in _problems(error):
+            if self._guessed_after:
+                problem = Problem(
+                    f"{problem.cause} (taking a likely output of {self._guessed_after})", problem.place, problem.fix
+                )
+            self.report(problem)
+        self._guessed_after = self._guessed_after or self._path
+        return {}, {}, _likely_output(layer, xs)
+
+
+def _likely_output(layer: Layer, xs: tuple[Any, ...]) -> Tree:
+    """What a broken layer would probably give: its first input, with the channels it names."""
+    if not xs:
+        return jnp.zeros(())
+    features = getattr(layer, "features", None)
+    x = xs[0]
+    shape = (*x.shape[:-1], features) if isinstance(features, int) and features > 0 and x.ndim else x.shape
+    dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.float32
+    return jnp.zeros(shape, dtype)
+
+
+def _problems(error: Exception) -> tuple[Problem, ...]:
+    if isinstance(error, ZerfooError):
+        return error.problems
+    return (Problem(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"),)
+
+
+def _placed(error: Exception, name: str) -> ZerfooError:
+    kind = type(error) if isinstance(error, ZerfooError) else ShapeError
+    return kind([problem.under(name) for problem in _problems(error)])
+
+
+class note_path:  # noqa: N801 - used as a statement, like contextlib's own
+    """Adds the name of the layer to an exception that passes through (PEP 678), keeping the exception as it is."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            error.add_note(f"in layer {self.name!r}")
+
+
+def abstract(tree: Tree) -> Tree:
+    """The tree with every array replaced by its shape and dtype."""
+    return jax.tree.map(spec_of, tree)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _init(layer: Layer, specs: tuple[Spec, ...], key: Array) -> tuple[Params, State]:
+    # Compiled as a whole: one program instead of one per parameter, and nothing of the forward pass is computed.
+    params, state, _ = layer.build(Walk(), key, *(jnp.zeros(s.shape, s.dtype) for s in specs))
+    return params, state
+
+
+def walk(layer: Layer, *specs: Spec) -> Walk:
+    """Checks a whole model on inputs of these shapes, without allocating any array; see `Walk`."""
+    result = Walk(collect=True)
+
+    def trace(key: Array, *xs: Any) -> Tree:
+        try:
+            return layer.build(result, key, *xs)[2]
+        except Exception as error:
+            for problem in _problems(error):
+                result.report(problem)
+            return ()
+
+    output = jax.eval_shape(trace, jax.random.key(0), *specs)
+    result.visits.append(Visit("", layer, specs, output, {}))
+    return result
+
+
+def check(layer: Layer, *specs: Spec) -> Tree:
+    """The output spec of a model; raises one `ShapeError` that lists every problem with its node path.
+
+    >>> from zerfoo_jax.layers import Dense, Sequential
+    >>> check(Sequential((Dense(8), Dense(3))), jax.ShapeDtypeStruct((5, 4), jnp.float32))
+    ShapeDtypeStruct(shape=(5, 3), dtype=float32)
+    """
+    result = walk(layer, *specs)
+    if result.problems:
+        raise ShapeError(result.problems)
+    return result.visits[-1].output

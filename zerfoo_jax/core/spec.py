@@ -1,0 +1,118 @@
+"""Objects from mappings and back: the one way in which YAML, JSON and Python describe members of a table.
+
+A layer is written `{type: Dense, features: 10}` (or just `Flatten` when it needs no options); fields that hold layers nest.
+Members of the other tables are written `{name: adamw, learning_rate: 1e-3}`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from typing import Any, get_args
+
+from pydantic import AfterValidator
+
+from zerfoo_jax.core.errors import ConfigError, Problem, nearest
+from zerfoo_jax.core.fields import check_options, options
+from zerfoo_jax.core.layer import Layer
+
+Table = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Broken(Layer):
+    """Stands where a spec could not be read, so that the rest of the model can still be checked."""
+
+    features: Any = None
+
+
+def member(table: Table, name: Any, kind: str) -> Callable[..., Any]:
+    """The table's member of that name; an unknown name is an error that lists the known ones and the nearest."""
+    if not isinstance(name, str) or name not in table:
+        raise ConfigError(f"unknown {kind} {name!r}", fix=nearest(str(name), table))
+    return table[name]
+
+
+def name_in(table: Table, kind: str) -> AfterValidator:
+    """For annotations: the field holds the name of one of the table's members."""
+
+    def known(name: str) -> str:
+        if name not in table:
+            raise ValueError(f"unknown {kind}; {nearest(name, table)}")
+        return name
+
+    return AfterValidator(known)
+
+
+def bind(table: Table, spec: str | Mapping[str, Any], kind: str) -> partial[Any]:
+    """A function of a table with its options checked and bound: `{name: ..., option: value}` or just the name."""
+    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    function = member(table, given.pop("name", None), kind)
+    checked, problems = check_options(function, given)
+    if problems:
+        raise ConfigError(problems)
+    return partial(function, **checked)
+
+
+def layer_from_spec(spec: Any, table: Table, place: str = "model") -> Layer:
+    """The layer that `spec` describes; raises one `ConfigError` with every problem and its place."""
+    problems: list[Problem] = []
+    layer = read_layer(spec, table, place, problems)
+    if problems:
+        raise ConfigError(problems)
+    return layer
+
+
+def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> Layer:
+    """As `layer_from_spec`, but writes problems down and puts a `Broken` layer in the place of what it could not read."""
+    given = {"type": spec} if isinstance(spec, str) else spec
+    if isinstance(given, Layer):
+        return given
+    if not isinstance(given, Mapping):
+        problems.append(Problem(f"a layer is a name or a mapping with `type`, got {spec!r}", place))
+        return Broken()
+    given = dict(given)
+    features = given.get("features")
+    try:
+        cls = member(table, given.pop("type", None), "layer")
+    except ConfigError as error:
+        problems.extend(Problem(p.cause, f"{place}.type", p.fix) for p in error.problems)
+        return Broken(features)
+    for name, hint in options(cls).items():
+        if name in given and _holds_layers(hint):
+            given[name] = _read_nested(given[name], hint, table, f"{place}.{name}", problems)
+    checked, found = check_options(cls, given)
+    problems.extend(Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in found)
+    if found:
+        return Broken(features)
+    try:
+        return cls(**checked)
+    except ConfigError as error:  # a rule over several fields
+        problems.extend(Problem(p.cause, place, p.fix) for p in error.problems)
+        return Broken(features)
+
+
+def _holds_layers(hint: Any) -> bool:
+    return hint is Layer or any(_holds_layers(argument) for argument in get_args(hint))
+
+
+def _read_nested(value: Any, hint: Any, table: Table, place: str, problems: list[Problem]) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        return tuple(read_layer(item, table, f"{place}[{i}]", problems) for i, item in enumerate(value))
+    if isinstance(value, Mapping) and "type" not in value and hint is not Layer:
+        return tuple((name, read_layer(item, table, f"{place}.{name}", problems)) for name, item in value.items())
+    return read_layer(value, table, place, problems)
+
+
+def layer_to_spec(layer: Layer) -> dict[str, Any]:
+    """The mapping that `layer_from_spec` turns back into an equal layer; fields at their defaults are left out."""
+    assert is_dataclass(layer)
+    given = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+    return {"type": type(layer).__name__, **{name: _to_plain(value) for name, value in given.items()}}
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Layer):
+        return layer_to_spec(value)
+    return [_to_plain(item) for item in value] if isinstance(value, tuple) else value
