@@ -143,18 +143,20 @@ class Walk:
 
     def report(self, problem: Problem) -> None:
         """Writes down a problem of the layer being visited."""
-        placed = problem.under(self._path)
-        self.problems.append(placed if placed.place else Problem(placed.cause, "model", placed.fix))
+        cause = problem.cause
+        if self._guessed_after:
+            cause += f" (may follow from the problem at {self._guessed_after})"
+        self.problems.append(Problem(cause, join_path(self._path, problem.place) or "model", problem.fix))
 
     def _recover(self, layer: Layer, error: Exception, xs: tuple[Any, ...]) -> Built:
-        for problem in _problems(error):
-            if self._guessed_after:
-                problem = Problem(
-                    f"{problem.cause} (taking a likely output of {self._guessed_after})", problem.place, problem.fix
-                )
+        for problem in problems_of(error):
             self.report(problem)
+        return {}, {}, self.guess(layer, *xs)
+
+    def guess(self, layer: Layer, *xs: Any) -> Tree:
+        """A stand-in for the output of a layer that cannot be built; later problems say that they rest on it."""
         self._guessed_after = self._guessed_after or self._path
-        return {}, {}, _likely_output(layer, xs)
+        return _likely_output(layer, xs)
 
 
 def _likely_output(layer: Layer, xs: tuple[Any, ...]) -> Tree:
@@ -168,7 +170,8 @@ def _likely_output(layer: Layer, xs: tuple[Any, ...]) -> Tree:
     return jnp.zeros(shape, dtype)
 
 
-def _problems(error: Exception) -> tuple[Problem, ...]:
+def problems_of(error: Exception) -> tuple[Problem, ...]:
+    """The problems that an exception stands for, whoever raised it."""
     if isinstance(error, ZerfooError):
         return error.problems
     return (Problem(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"),)
@@ -176,7 +179,7 @@ def _problems(error: Exception) -> tuple[Problem, ...]:
 
 def _placed(error: Exception, name: str) -> ZerfooError:
     kind = type(error) if isinstance(error, ZerfooError) else ShapeError
-    return kind([problem.under(name) for problem in _problems(error)])
+    return kind([problem.under(name) for problem in problems_of(error)])
 
 
 class note_path:  # noqa: N801 - used as a statement, like contextlib's own
@@ -213,7 +216,7 @@ def walk(layer: Layer, *specs: Spec) -> Walk:
         try:
             return layer.build(result, key, *xs)[2]
         except Exception as error:
-            for problem in _problems(error):
+            for problem in problems_of(error):
                 result.report(problem)
             return ()
 

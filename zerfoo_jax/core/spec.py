@@ -1,6 +1,7 @@
 """Objects from mappings and back: the one way in which YAML, JSON and Python describe members of a table.
 
-A layer is written `{type: Dense, features: 10}` (or just `Flatten` when it needs no options); fields that hold layers nest.
+A layer is written `{type: Dense, features: 10}` (or just `Flatten` when it needs no options); fields that hold layers nest. A
+layer class with a form of its own brings `read_spec` and `write_spec`.
 Members of the other tables are written `{name: adamw, learning_rate: 1e-3}`.
 """
 
@@ -13,7 +14,8 @@ from pydantic import AfterValidator
 
 from zerfoo_jax.core.errors import ConfigError, Problem, nearest
 from zerfoo_jax.core.fields import check_options, options
-from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.layer import Built, Layer, Walk
+from zerfoo_jax.core.types import Array
 
 Table = Mapping[str, Callable[..., Any]]
 
@@ -23,6 +25,9 @@ class Broken(Layer):
     """Stands where a spec could not be read, so that the rest of the model can still be checked."""
 
     features: Any = None
+
+    def build(self, walk: Walk, key: Array, *xs: Any) -> Built:
+        return {}, {}, walk.guess(self, *xs)
 
 
 def member(table: Table, name: Any, kind: str) -> Callable[..., Any]:
@@ -77,6 +82,8 @@ def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> 
     except ConfigError as error:
         problems.extend(Problem(p.cause, f"{place}.type", p.fix) for p in error.problems)
         return Broken(features)
+    if hasattr(cls, "read_spec"):
+        return cls.read_spec(given, table, place, problems)
     for name, hint in options(cls).items():
         if name in given and _holds_layers(hint):
             given[name] = _read_nested(given[name], hint, table, f"{place}.{name}", problems)
@@ -107,6 +114,8 @@ def _read_nested(value: Any, hint: Any, table: Table, place: str, problems: list
 
 def layer_to_spec(layer: Layer) -> dict[str, Any]:
     """The mapping that `layer_from_spec` turns back into an equal layer; fields at their defaults are left out."""
+    if hasattr(layer, "write_spec"):
+        return layer.write_spec()
     assert is_dataclass(layer)
     given = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
     return {"type": type(layer).__name__, **{name: _to_plain(value) for name, value in given.items()}}

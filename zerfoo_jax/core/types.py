@@ -25,7 +25,7 @@ def spec_of(x: Any) -> Spec:
     >>> spec_of(jnp.zeros((2, 3)))
     ShapeDtypeStruct(shape=(2, 3), dtype=float32)
     """
-    return Spec(jnp.shape(x), jax.dtypes.canonicalize_dtype(x.dtype))
+    return Spec(jnp.shape(x), jax.dtypes.canonicalize_dtype(x.dtype, allow_extended_dtype=True))
 
 
 def param_dtype(x: Spec) -> Any:

@@ -1,0 +1,7 @@
+"""Numbers: dtypes, precision policies, loss scaling."""
+
+from zerfoo_jax.numeric.precision import POLICIES as POLICIES
+from zerfoo_jax.numeric.precision import Policy as Policy
+from zerfoo_jax.numeric.precision import cast_floating as cast_floating
+from zerfoo_jax.numeric.precision import policy as policy
+from zerfoo_jax.numeric.scaling import LossScale as LossScale

@@ -1,0 +1,158 @@
+"""YAML 1.2 (core schema) with the place of every value, read safely.
+
+The stock loader follows YAML 1.1, where `1e-4` is text, `no` is false and `010` is eight; here `1e-4` is a number, `no` stays
+text and `010` is ten. Files are untrusted: no tags, no merge keys, no duplicate keys, and limits on size, depth and aliases.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+import re
+from typing import Any
+
+import yaml
+
+from zerfoo_jax.core.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+
+PathKey = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: its value, and where each part of it stands, by path."""
+
+    value: Any
+    places: dict[PathKey, str] = field(default_factory=dict)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the implicit types of the YAML 1.2 core schema."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML keeps its table on the class
+
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+def _whole(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{pattern})\Z")
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _whole(r"~|null|Null|NULL|"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _whole(r"true|True|TRUE|false|False|FALSE"), list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _whole(_INT.pattern), list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _whole(_FLOAT.pattern), list("-+.0123456789"))
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text, 10)
+
+
+def _construct_float(loader: _Loader, node: yaml.ScalarNode) -> float:
+    return float(loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+
+
+def read(path: Path) -> Document:
+    """The document in a file; `ConfigError` with `file:line:col` for anything that is not plain, bounded YAML."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read config {str(path)!r}: {error.strerror}", fix="check the path") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"config is {len(data)} bytes, more than {MAX_BYTES}", place=str(path))
+    try:
+        return parse(data.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config is not UTF-8 text: {error.reason}", place=str(path)) from error
+
+
+def parse(text: str, name: str = "<text>") -> Document:
+    """The document in a text.
+
+    >>> parse("rate: 1e-4\\nflag: no\\ncount: 010").value
+    {'rate': 0.0001, 'flag': 'no', 'count': 10}
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        reader = _Reader(loader, name)
+        return Document(None if node is None else reader.value(node, ()), reader.places)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigError(f"not valid YAML: {error.problem or error.context}", place=place) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", place=name) from error
+    finally:
+        loader.dispose()
+
+
+@dataclass
+class _Reader:
+    loader: _Loader
+    name: str
+    places: dict[PathKey, str] = field(default_factory=dict)
+    count: int = 0
+
+    def value(self, node: yaml.Node, path: PathKey) -> Any:
+        self.count += 1
+        place = self.places[path] = f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        if self.count > MAX_NODES or len(path) > MAX_DEPTH:
+            raise ConfigError(f"config has over {MAX_NODES} values or is nested over {MAX_DEPTH} deep", place=place)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _scalar(self, node: yaml.Node, place: str) -> Any:
+        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.endswith(("python", "binary")):
+            raise ConfigError(f"tag {node.tag!r} is not allowed", place=place, fix="write the plain value")
+        return self.loader.construct_object(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: PathKey) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(self._scalar(key_node, self.name)) if isinstance(key_node, yaml.ScalarNode) else None
+            place = f"{self.name}:{key_node.start_mark.line + 1}:{key_node.start_mark.column + 1}"
+            if key is None:
+                raise ConfigError("a key must be plain text", place=place)
+            if key in result:
+                raise ConfigError(f"key {key!r} stands twice in the same mapping", place=place, fix="remove one of them")
+            result[key] = self.value(value_node, (*path, key))
+            self.places[(*path, key)] = place  # the key's own place reads better than its value's
+        return result
+
+
+def dump(value: Any) -> str:
+    """Plain YAML text that `parse` reads back to an equal value."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what only YAML 1.2 would read as a number, so that every reader agrees."""
+
+
+def _represent_float(dumper: _Dumper, number: float) -> yaml.ScalarNode:
+    text = repr(number).replace("inf", ".inf").replace("nan", ".nan")
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "'" if _INT.fullmatch(text) or _FLOAT.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(float, _represent_float)
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,104 @@
+"""What a config file may say. Needs no JAX, so that a misspelt key is reported at once.
+
+The sections `model`, `data`, `loss`, `metrics`, `optimizer` and its `schedule` name members of tables; the members check their
+options themselves when the run is wired.
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from zerfoo_jax.config.load import NamedSection, Section
+from zerfoo_jax.core.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class OptimizerSection(NamedSection):
+    """An optimizer, the course of its learning rate, and what happens to gradients before it."""
+
+    learning_rate: PositiveFloat = 1e-3
+    schedule: NamedSection | None = None
+    clip_norm: PositiveFloat | None = None
+
+
+class EarlyStoppingSection(Section):
+    """Stop when the monitored metric has not improved for `patience` evaluations."""
+
+    monitor: str = "validation/loss"
+    mode: Literal["min", "max"] = "min"
+    patience: PositiveInt = 5
+    min_delta: float = 0.0
+
+
+class NonfiniteSection(Section):
+    """What to do when the loss or a gradient is NaN or infinite.
+
+    `stop` ends the run with exit code 3; `skip` leaves the state as it was and goes on, at most `limit` times in a row;
+    `rollback` returns to the newest checkpoint and goes on behind the bad batch, at most `limit` times in a run.
+    """
+
+    policy: Literal["stop", "skip", "rollback"] = "stop"
+    limit: PositiveInt = 10
+
+
+class TrainSection(Section):
+    """How long, in what portions and in which precision to train.
+
+    `steps` wins over `epochs` where both are given; `batch_size` counts all devices and processes.
+    """
+
+    steps: PositiveInt | None = None
+    epochs: PositiveFloat | None = None
+    batch_size: PositiveInt = 64
+    evaluate_every: PositiveInt | None = None
+    evaluate_batch_size: PositiveInt | None = None
+    accumulate: PositiveInt = 1
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    ema_decay: Fraction | None = None
+    nonfinite: NonfiniteSection = NonfiniteSection()
+    early_stopping: EarlyStoppingSection | None = None
+
+    @model_validator(mode="after")
+    def _some_length(self) -> "TrainSection":
+        if self.steps is None and self.epochs is None:
+            raise ValueError("give steps (or epochs)")
+        return self
+
+
+class CheckpointSection(Section):
+    """When to save, and what to keep: the last ones and, independently, the best ones by a metric."""
+
+    every: PositiveInt | None = None
+    keep_last: PositiveInt = 2
+    keep_best: NonNegativeInt = 1
+    monitor: str = "validation/loss"
+    mode: Literal["min", "max"] = "min"
+
+
+class LoggingSection(Section):
+    """How often a line is written, and where besides `metrics.jsonl`."""
+
+    every: PositiveInt = 10
+    tensorboard: bool = True
+
+
+class RuntimeSection(Section):
+    """Settings of the machine side; they do not change results, and a resumed run may change them."""
+
+    compilation_cache: bool = True
+
+
+class Experiment(Section):
+    """A whole run as data."""
+
+    config_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: NonNegativeInt = 0
+    model: dict[str, Any]
+    data: NamedSection
+    loss: str | NamedSection = "cross_entropy"
+    metrics: tuple[str | NamedSection, ...] = Field(default=(), strict=False)  # YAML gives a list
+    optimizer: OptimizerSection
+    train: TrainSection
+    checkpoint: CheckpointSection = CheckpointSection()
+    logging: LoggingSection = LoggingSection()
+    runtime: RuntimeSection = RuntimeSection()

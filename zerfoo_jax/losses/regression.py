@@ -1,0 +1,16 @@
+"""Losses for predicting numbers."""
+
+import jax.numpy as jnp
+
+from zerfoo_jax.core.shapes import expect_same_shape
+from zerfoo_jax.core.types import Array
+
+
+def mse(outputs: Array, targets: Array) -> Array:
+    """Squared error, averaged over all axes but the first: (batch, ...) -> (batch,).
+
+    >>> mse(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 4.0]])).tolist()
+    [2.5]
+    """
+    expect_same_shape("mse of outputs and targets", outputs, targets)
+    return jnp.mean((outputs - targets) ** 2, axis=tuple(range(1, outputs.ndim)))

@@ -1,0 +1,48 @@
+"""Precision as a policy: in which dtypes parameters rest, layers compute and outputs come back.
+
+The training step applies the policy; no layer casts on its own, except that norms and softmax take their sums in float32.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from zerfoo_jax.core.errors import ConfigError, nearest
+from zerfoo_jax.core.types import Tree
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Dtypes by role. `scales_loss` says that gradients need loss scaling to stay representable."""
+
+    params: Any = jnp.float32
+    compute: Any = jnp.float32
+    output: Any = jnp.float32
+    scales_loss: bool = False
+
+
+POLICIES: dict[str, Policy] = {
+    "float32": Policy(),
+    "bfloat16": Policy(compute=jnp.bfloat16),
+    "float16": Policy(compute=jnp.float16, scales_loss=True),
+}
+
+
+def policy(name: str | Policy) -> Policy:
+    """The policy of that name: float32 parameters and outputs, computing in the named dtype."""
+    if isinstance(name, Policy):
+        return name
+    if name not in POLICIES:
+        raise ConfigError(f"unknown precision {name!r}", fix=nearest(name, POLICIES))
+    return POLICIES[name]
+
+
+def cast_floating(tree: Tree, dtype: Any) -> Tree:
+    """The tree with its floating-point arrays cast to `dtype`; integers, booleans and keys stay."""
+
+    def cast(x: Any) -> Any:
+        return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    return jax.tree.map(cast, tree)

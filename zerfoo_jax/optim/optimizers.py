@@ -1,0 +1,65 @@
+"""Optimizers: optax's gradient transformations under one signature, `(learning_rate, *, options)`."""
+
+from collections.abc import Callable, Collection
+
+import jax
+import optax
+
+from zerfoo_jax.core.fields import NonNegativeFloat, PositiveFloat, Probability
+from zerfoo_jax.core.types import Params, Tree
+from zerfoo_jax.optim.schedules import Schedule
+
+DECAYED_LEAVES = ("kernel", "embedding")
+
+
+def sgd(
+    learning_rate: float | Schedule, *, momentum: Probability = 0.0, nesterov: bool = False
+) -> optax.GradientTransformation:
+    """Stochastic gradient descent: m <- momentum m + g, p <- p - rate m (Sutskever et al., ICML 2013)."""
+    return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
+
+
+def adam(
+    learning_rate: float | Schedule, *, b1: Probability = 0.9, b2: Probability = 0.999, eps: PositiveFloat = 1e-8
+) -> optax.GradientTransformation:
+    """Adam (Kingma & Ba, arXiv 1412.6980)."""
+    return optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)
+
+
+def adamw(
+    learning_rate: float | Schedule,
+    *,
+    b1: Probability = 0.9,
+    b2: Probability = 0.999,
+    eps: PositiveFloat = 1e-8,
+    weight_decay: NonNegativeFloat = 0.01,
+    decayed: tuple[str, ...] = DECAYED_LEAVES,
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101) on the leaves named in `decayed`."""
+    return optax.adamw(
+        learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=lambda params: named_leaves(params, decayed)
+    )
+
+
+def named_leaves(params: Params, names: Collection[str]) -> Tree:
+    """A mask that is true at the leaves with these names.
+
+    By name and not by number of axes: under a `Stack` a bias has two axes.
+
+    >>> named_leaves({"dense_0": {"kernel": 1.0, "bias": 2.0}}, ["kernel"])
+    {'dense_0': {'bias': False, 'kernel': True}}
+    """
+
+    def is_named(path: tuple[jax.tree_util.DictKey, ...], leaf: object) -> bool:
+        del leaf
+        return path[-1].key in names
+
+    return jax.tree_util.tree_map_with_path(is_named, params)
+
+
+def clipped(optimizer: optax.GradientTransformation, norm: float) -> optax.GradientTransformation:
+    """The optimizer behind a clip of the gradients' global norm (Pascanu et al., arXiv 1211.5063)."""
+    return optax.chain(optax.clip_by_global_norm(norm), optimizer)
+
+
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {"adam": adam, "adamw": adamw, "sgd": sgd}

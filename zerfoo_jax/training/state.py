@@ -1,0 +1,56 @@
+"""Everything that training changes, as one pytree."""
+
+from typing import Any
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.numeric import LossScale, Policy, cast_floating, policy
+
+
+class TrainState(struct.PyTreeNode):
+    """Step number, parameters, layer state, optimizer state, random key and, where used, averaged parameters and loss scale."""
+
+    step: Array
+    params: Params
+    state: State
+    opt_state: Any
+    key: Array
+    ema: Params | None = None
+    scaler: LossScale | None = None
+
+    @classmethod
+    def create(
+        cls,
+        model: Layer,
+        optimizer: optax.GradientTransformation,
+        key: Array,
+        *specs: Spec,
+        precision: str | Policy = "float32",
+        ema: bool = False,
+    ) -> "TrainState":
+        """The state before the first step, for inputs of these shapes and dtypes.
+
+        The step donates its input state, so no array may stand in two places: the average starts as a copy.
+        """
+        init_key, step_key = jax.random.split(key)
+        params, state = model.init(init_key, *specs)
+        params = cast_floating(params, policy(precision).params)
+        return cls(
+            step=jnp.int32(0),
+            params=params,
+            state=state,
+            opt_state=optimizer.init(params),
+            key=step_key,
+            ema=jax.tree.map(jnp.copy, params) if ema else None,
+            scaler=LossScale.create() if policy(precision).scales_loss else None,
+        )
+
+    @property
+    def best_params(self) -> Params:
+        """The parameters to evaluate and predict with: the average where there is one."""
+        return self.params if self.ema is None else self.ema

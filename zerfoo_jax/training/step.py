@@ -1,0 +1,153 @@
+"""The training step: forward, backward, optimizer, average and metrics as one compiled, donated program."""
+
+from collections.abc import Callable, Mapping
+import logging
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.layer import Layer, abstract
+from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
+from zerfoo_jax.metrics.base import Metric
+from zerfoo_jax.numeric import Policy, policy
+from zerfoo_jax.numeric.scaling import all_finite
+from zerfoo_jax.training.gradients import Loss, Objective, gradients
+from zerfoo_jax.training.state import TrainState
+
+Metrics = dict[str, Array]
+logger = logging.getLogger(__name__)
+
+
+def make_train_step(
+    model: Layer,
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    precision: str | Policy = "float32",
+    accumulate: int = 1,
+    ema_decay: float | None = None,
+    skip_nonfinite: bool = False,
+) -> "CompiledStep":
+    """A function `(state, batch) -> (state, metrics)`: pure, compiled once, its input state donated.
+
+    A batch is a mapping of `inputs`, `targets` and optionally `weights` (one number per example; 0 = does not count). The
+    loss that is minimised and reported is the weighted mean over the batch. `accumulate` computes it in that many
+    micro-batches with the same result. With `skip_nonfinite` (implied by float16) a step whose gradients are not all finite
+    leaves parameters, layer state and optimizer state as they were and reports `skipped` = 1.
+
+    >>> from zerfoo_jax.layers import Dense
+    >>> from zerfoo_jax.losses import mse
+    >>> from zerfoo_jax.optim import sgd
+    >>> model, optimizer = Dense(1), sgd(0.1)
+    >>> batch = {"inputs": jnp.ones((8, 3)), "targets": jnp.ones((8, 1))}
+    >>> state = TrainState.create(model, optimizer, jax.random.key(0), jax.ShapeDtypeStruct((8, 3), jnp.float32))
+    >>> step = make_train_step(model, mse, optimizer)
+    >>> for _ in range(50):
+    ...     state, metrics = step(state, batch)
+    >>> float(metrics["loss"]) < 1e-6
+    True
+    """
+    if accumulate < 1:
+        raise ConfigError(f"accumulate = {accumulate}: should be at least 1")
+    chosen = policy(precision)
+    objective = Objective(model, loss, dict(metrics or {}), chosen)
+    guarded = skip_nonfinite or chosen.scales_loss
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(state.key, state.step)
+        scale = None if state.scaler is None else state.scaler.scale
+        grads, layer_state, sums = gradients(objective, state.params, state.state, batch, key, scale, accumulate)
+        if scale is not None:
+            grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        values = objective.compute(sums)
+        new = (params, layer_state, opt_state)
+        if guarded:
+            finite = all_finite((grads, values["loss"]))
+            new = _where(finite, new, (state.params, state.state, state.opt_state))
+            values["skipped"] = 1.0 - finite.astype(jnp.float32)
+            state = state.replace(scaler=state.scaler and state.scaler.adjust(finite))
+        if ema_decay is not None:
+            state = state.replace(ema=average(state.ema, new[0], ema_decay))
+        state = state.replace(step=state.step + 1, params=new[0], state=new[1], opt_state=new[2])
+        return state, values
+
+    return CompiledStep(step, "training step", donate=True)
+
+
+def make_eval_step(
+    model: Layer, loss: Loss, *, metrics: Mapping[str, Metric] | None = None, precision: str | Policy = "float32"
+) -> tuple["CompiledStep", Callable[[Tree], Metrics]]:
+    """A pair `(step, compute)`: `step(params, state, batch)` gives partial sums, to be added up over batches with
+    `metrics.base.add_sums`; `compute(sums)` gives the values."""
+    objective = Objective(model, loss, dict(metrics or {}), policy(precision))
+
+    def step(params: Params, state: State, batch: Batch) -> Tree:
+        outputs, _ = objective.run(params, state, batch, None, train=False)
+        return objective.sums(outputs, batch)
+
+    return CompiledStep(step, "evaluation step", donate=False), objective.compute
+
+
+def average(ema: Params | None, params: Params, decay: float) -> Params:
+    """The exponential moving average: decay · ema + (1 - decay) · params."""
+    if ema is None:
+        raise ConfigError("ema_decay is set but the state has no average", fix="TrainState.create(..., ema=True)")
+    return jax.tree.map(lambda e, p: decay * e + (1 - decay) * p, ema, params)
+
+
+def _where(condition: Array, new: Tree, old: Tree) -> Tree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
+class CompiledStep:
+    """A jitted function that counts its compilations and, from the third, says which argument changed.
+
+    A step that compiles again and again is the usual reason of a slow run: mostly batches of changing shape.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, *, donate: bool):
+        self.compilations = 0
+        self._name = name
+        self._seen: Tree = None
+
+        def traced(*arguments: Tree) -> Any:
+            self.compilations += 1  # runs when JAX traces, that is once per compilation
+            self._explain(abstract(arguments))
+            return function(*arguments)
+
+        self._jitted = jax.jit(traced, donate_argnums=(0,) if donate else ())
+
+    def __call__(self, *arguments: Tree) -> Any:
+        return self._jitted(*arguments)
+
+    def lower(self, *arguments: Tree) -> jax.stages.Lowered:
+        """The program for arrays or specs of these shapes, not yet compiled; for memory and FLOP figures."""
+        return self._jitted.lower(*arguments)
+
+    def _explain(self, arguments: Tree) -> None:
+        if self.compilations >= 3:
+            logger.warning(
+                "the %s is being compiled for the %dth time: %s", self._name, self.compilations, _changes(self._seen, arguments)
+            )
+        self._seen = arguments
+
+
+def _changes(old: Tree, new: Tree) -> str:
+    before = {jax.tree_util.keystr(path): spec for path, spec in jax.tree_util.tree_leaves_with_path(old)}
+    after = {jax.tree_util.keystr(path): spec for path, spec in jax.tree_util.tree_leaves_with_path(new)}
+    changed = [
+        f"{path} was {_words(before.get(path))}, is {_words(after.get(path))}"
+        for path in sorted(before | after)
+        if before.get(path) != after.get(path)
+    ]
+    return "; ".join(changed[:3]) or "no shape or dtype changed (a Python value or a sharding did)"
+
+
+def _words(spec: Any) -> str:
+    return "absent" if spec is None else f"{spec.dtype}{spec.shape}"
