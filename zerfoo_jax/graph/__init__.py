@@ -8,6 +8,7 @@ from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.layer import check as check
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph import structure
 from zerfoo_jax.graph.graph import Graph as Graph
 from zerfoo_jax.graph.graph import Node as Node
 from zerfoo_jax.layers import LAYERS
@@ -20,13 +21,14 @@ def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model")
     """The model that a mapping describes, and the walk over it on inputs of these shapes.
 
     A mapping with `nodes` is a graph, any other a layer. Raises one `ConfigError` that lists every problem, of
-    reading, of wiring and of shapes, each with its config path or node path.
+    reading, of wiring and of shapes, each with its config path or node path. Without `specs`, shapes are not checked.
     """
     given = {"type": "Graph", **spec} if "nodes" in spec else spec
     problems: list[Problem] = []
     model = read_layer(given, TABLE, place, problems)
-    result = walk(model, *specs)
-    problems += result.problems
+    result = walk(model, *specs) if specs else Walk()
+    wiring = structure.problems(model, len(model.inputs)) if isinstance(model, Graph) and not specs else []
+    problems += result.problems or wiring
     if problems:
         raise ConfigError(problems)
     return model, result

@@ -1,0 +1,3 @@
+"""Inference: what a trained model is used for."""
+
+from zerfoo_jax.inference.generate import generate as generate

@@ -1,0 +1,35 @@
+"""Named architectures: functions of plain arguments that give a graph. Adding one: a function in its file, and a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zerfoo_jax.core.errors import ConfigError, Problem
+from zerfoo_jax.core.layer import Layer, Walk, walk
+from zerfoo_jax.core.spec import bind
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph import model_from_spec
+from zerfoo_jax.models.gpt import gpt as gpt
+from zerfoo_jax.models.lstm_forecaster import lstm_forecaster as lstm_forecaster
+from zerfoo_jax.models.mlp import mlp as mlp
+
+MODELS: dict[str, Callable[..., Layer]] = {"gpt": gpt, "lstm_forecaster": lstm_forecaster, "mlp": mlp}
+
+
+def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: str = "model") -> tuple[Layer, Walk]:
+    """The model that a config's `model` section describes, and the walk over it on inputs of that shape.
+
+    `{name: gpt, ...}` is an architecture with its arguments, `{nodes: ...}` a graph, `{type: Sequential, ...}` a layer. Raises
+    one `ConfigError` with every problem; without `inputs` (the data could not be read) shapes are not checked.
+    """
+    if "name" not in section:
+        return model_from_spec(section, *([inputs] if inputs else []), place=place)
+    try:
+        model = bind(MODELS, section, "model")()
+    except ConfigError as error:
+        raise ConfigError(
+            [Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in error.problems]
+        ) from error
+    result = walk(model, inputs) if inputs else Walk()
+    if result.problems:
+        raise ConfigError(result.problems)
+    return model, result

@@ -1,0 +1,63 @@
+"""What a run will need, from the compiled programs and without allocating anything."""
+
+from dataclasses import dataclass
+import math
+
+import jax
+import numpy as np
+
+from zerfoo_jax.core.layer import Visit
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.experiment.wiring import Wired
+from zerfoo_jax.training import make_train_step
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Sizes in bytes; operations per training step, or None where the compiler does not say."""
+
+    parameters: int
+    state_bytes: int
+    peak_bytes: int | None
+    flops_per_step: float | None
+
+
+def estimate(wired: Wired) -> Estimate:
+    """Compiles the training step for the config's batch size and reads off what it needs."""
+    train = wired.config.train
+    step = make_train_step(
+        wired.model,
+        wired.loss,
+        wired.optimizer,
+        metrics=wired.metrics,
+        precision=train.precision,
+        accumulate=train.accumulate,
+        ema_decay=train.ema_decay,
+        skip_nonfinite=train.nonfinite.policy == "skip",
+    )
+    state = wired.abstract_state()
+    compiled = step.lower(state, batch_spec(wired)).compile()
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    return Estimate(
+        parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)),
+        state_bytes=sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)),
+        peak_bytes=getattr(memory, "peak_memory_in_bytes", None),
+        flops_per_step=cost.get("flops"),
+    )
+
+
+def batch_spec(wired: Wired) -> dict[str, Spec]:
+    """Shapes and dtypes of a training batch."""
+    example = wired.dataset.train.batch(np.arange(1))
+    size = wired.config.train.batch_size
+    return {name: Spec((size, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype)) for name, x in example.items()}
+
+
+def leaf_layers(wired: Wired) -> list[Visit]:
+    """The layers that are not made of layers, with their shapes, for a table."""
+    paths = [visit.path for visit in wired.walk.visits]
+    return [
+        visit
+        for visit in wired.walk.visits
+        if visit.path and not any(other.startswith(f"{visit.path}/") for other in paths)
+    ]

@@ -1,0 +1,27 @@
+"""Settings of the process that JAX reads: made once, by the command line and by `zerfoo_jax.train`, never on import."""
+
+import os
+from pathlib import Path
+
+import jax
+
+
+def cache_folder() -> Path:
+    """`$ZERFOO_CACHE`, else `$XDG_CACHE_HOME/zerfoo`, else `~/.cache/zerfoo`."""
+    if "ZERFOO_CACHE" in os.environ:
+        return Path(os.environ["ZERFOO_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerfoo"
+
+
+def enable_compilation_cache() -> None:
+    """Keeps compiled programs on disk, so that the second start of a run compiles nothing.
+
+    A cache the user has set up (`JAX_COMPILATION_CACHE_DIR`) stays. Whoever can write to the folder can run code: it is private.
+    """
+    if jax.config.jax_compilation_cache_dir:
+        return
+    folder = cache_folder() / "xla"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,145 @@
+"""From a checked config to the parts of a run: data, model, loss, metrics, optimizer; every problem at once, with its line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import optax
+
+from zerfoo_jax.config.load import NamedSection, Places, load
+from zerfoo_jax.core.errors import ConfigError, DataError, Problem, ZerfooError
+from zerfoo_jax.core.keys import fold_in_name
+from zerfoo_jax.core.layer import Layer, Walk
+from zerfoo_jax.core.spec import bind
+from zerfoo_jax.core.types import Array, Spec
+from zerfoo_jax.data import DATASETS
+from zerfoo_jax.data.source import Dataset
+from zerfoo_jax.experiment.schema import Experiment
+from zerfoo_jax.losses import LOSSES
+from zerfoo_jax.metrics import METRICS, Metric
+from zerfoo_jax.models import model_from_config
+from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES, clipped, constant
+from zerfoo_jax.optim.schedules import Schedule
+from zerfoo_jax.training import TrainState
+from zerfoo_jax.training.gradients import Loss
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Wired:
+    """The parts of a run."""
+
+    config: Experiment
+    dataset: Dataset
+    model: Layer
+    walk: Walk
+    input_spec: Spec
+    loss: Loss
+    metrics: Mapping[str, Metric]
+    optimizer: optax.GradientTransformation
+    schedule: Schedule
+    steps: int
+
+    def create_state(self) -> TrainState:
+        """The state before the first step."""
+        return TrainState.create(
+            self.model,
+            self.optimizer,
+            fold_in_name(jax.random.key(self.config.seed), "train"),
+            self.input_spec,
+            precision=self.config.train.precision,
+            ema=self.config.train.ema_decay is not None,
+        )
+
+    def abstract_state(self) -> TrainState:
+        """Shapes and dtypes of the state, without allocating it."""
+        return jax.eval_shape(self.create_state)
+
+
+def read_config(path: Path, overrides: list[str], environment: Mapping[str, str]) -> tuple[Experiment, Places]:
+    """The checked config of an experiment; a relative `data.path` counts from the config file's folder."""
+    config, places = load(Experiment, path, overrides, environment)
+    data_path = (config.data.model_extra or {}).get("path")
+    if isinstance(data_path, str):
+        absolute = str((path.parent / data_path).resolve())
+        data = config.data.model_copy(update={"path": absolute})
+        config = config.model_copy(update={"data": data})
+    return config, places
+
+
+def wire(config: Experiment, places: Places) -> Wired:
+    """Builds all parts; raises one error that lists the problems of all sections with their place in the config."""
+    problems: list[Problem] = []
+
+    def part(section: str, make: Callable[[], Made]) -> Made | None:
+        try:
+            return make()
+        except DataError as error:
+            problems.extend(error.problems)
+        except ConfigError as error:
+            problems.extend(places.locate(error, section).problems)
+        return None
+
+    dataset = part("data", lambda: bind(DATASETS, config.data.spec(), "dataset")())
+    steps = _steps(config, dataset)
+    loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
+    metrics = part("metrics", lambda: {_name(m): bind(METRICS, _spec(m), "metric")() for m in config.metrics})
+    schedule = part("optimizer.schedule", lambda: _schedule(config, steps))
+    optimizer = part("optimizer", lambda: _optimizer(config, schedule or constant(1.0, 1)))
+    example = part("data", lambda: _example(dataset)) if dataset else None
+    model = part("", lambda: model_from_config(config.model, example))
+    if problems or not (dataset and example and model and loss and optimizer and schedule and metrics is not None):
+        raise ConfigError(problems)
+    _check_loss(model[1], loss, dataset)
+    return Wired(config, dataset, *model, example, loss, metrics, optimizer, schedule, steps)
+
+
+def _spec(section: str | NamedSection) -> str | dict[str, Any]:
+    return section if isinstance(section, str) else section.spec()
+
+
+def _name(section: str | NamedSection) -> str:
+    return section if isinstance(section, str) else section.name
+
+
+def _steps(config: Experiment, dataset: Dataset | None) -> int:
+    if config.train.steps is not None or dataset is None or config.train.epochs is None:
+        return config.train.steps or 1
+    return max(1, round(config.train.epochs * len(dataset.train) / config.train.batch_size))
+
+
+def _schedule(config: Experiment, steps: int) -> Schedule:
+    section = config.optimizer.schedule
+    make = bind(SCHEDULES, section.spec() if section else "constant", "schedule")
+    return make(config.optimizer.learning_rate, steps)
+
+
+def _optimizer(config: Experiment, schedule: Schedule) -> optax.GradientTransformation:
+    section = config.optimizer
+    make = bind(OPTIMIZERS, {"name": section.name, **(section.model_extra or {})}, "optimizer")
+    optimizer = make(schedule if section.schedule else section.learning_rate)
+    return clipped(optimizer, section.clip_norm) if section.clip_norm else optimizer
+
+
+def _example(dataset: Dataset) -> Spec:
+    """Shape and dtype of a batch of inputs, with one example."""
+    inputs = dataset.train.batch(np.arange(1))["inputs"]
+    return Spec(inputs.shape, jax.dtypes.canonicalize_dtype(inputs.dtype))
+
+
+def _check_loss(walk: Walk, loss: Loss, dataset: Dataset) -> None:
+    """Tries the loss on the model's output spec, so that a wrong last layer is reported before training."""
+    targets = dataset.train.batch(np.arange(1))["targets"]
+    try:
+        jax.eval_shape(loss, walk.visits[-1].output, targets)
+    except ZerfooError as error:
+        raise ConfigError([problem.under("loss") for problem in error.problems]) from error
+
+
+def sample(source: Any, count: int) -> dict[str, Array]:
+    """The first examples of a source, on the device."""
+    return jax.device_put(source.batch(np.arange(min(count, len(source)))))
