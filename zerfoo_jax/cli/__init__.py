@@ -1,0 +1,1 @@
+"""The command line. Adding a verb: its file, and a line in `main.VERBS`. Heavy libraries are imported inside the verbs."""

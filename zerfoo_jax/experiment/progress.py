@@ -50,8 +50,9 @@ class Reporter:
             self._bar.update(self._task, completed=step, description=text)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES or step == self._steps:
             self._last_line = time.monotonic()
-            left = (self._steps - step) / max(self._speed.overall(step), 1e-9)
-            self.say(f"step {step}/{self._steps}  {text}  {left:.0f} s left")
+            overall = self._speed.overall(step)
+            left = f"  {(self._steps - step) / overall:.0f} s left" if overall else ""
+            self.say(f"step {step}/{self._steps}  {text}{left}")
         return speed
 
     def evaluated(self, step: int, values: Mapping[str, float]) -> None:

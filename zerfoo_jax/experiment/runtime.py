@@ -16,7 +16,7 @@ def cache_folder() -> Path:
 def enable_compilation_cache() -> None:
     """Keeps compiled programs on disk, so that the second start of a run compiles nothing.
 
-    A cache the user has set up (`JAX_COMPILATION_CACHE_DIR`) stays. Whoever can write to the folder can run code: it is private.
+    A cache the user has set up (`JAX_COMPILATION_CACHE_DIR`) stays. The folder is private: who can write to it can run code.
     """
     if jax.config.jax_compilation_cache_dir:
         return

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from zerfoo_jax.checkpoint import Checkpoints
 from zerfoo_jax.experiment.folder import RunFolder, existing
-from zerfoo_jax.experiment.wiring import Wired, read_config, wire
+from zerfoo_jax.experiment.reading import read_config
+from zerfoo_jax.experiment.wiring import Wired, wire
 from zerfoo_jax.training import TrainState
 
 
@@ -25,7 +26,7 @@ def open_run(path: Path, step: int | None = None) -> Trained:
     Raises `DataError` if the folder holds no run and `CheckpointError` if no checkpoint is good.
     """
     folder = existing(path)
-    config, places = read_config(folder.config, [], {})
+    config, places = read_config(folder.config)
     wired = wire(config, places)
     with Checkpoints(folder.checkpoints) as checkpoints:
         restored = checkpoints.restore(wired.abstract_state(), step, repair=False)

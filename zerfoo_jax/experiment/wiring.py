@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 import optax
 
-from zerfoo_jax.config.load import NamedSection, Places, load
+from zerfoo_jax.config.load import NamedSection, Places
 from zerfoo_jax.core.errors import ConfigError, DataError, Problem, ZerfooError
+from zerfoo_jax.core.fields import options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer, Walk
 from zerfoo_jax.core.spec import bind
-from zerfoo_jax.core.types import Array, Spec
+from zerfoo_jax.core.types import Spec
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.schema import Experiment
@@ -60,17 +60,6 @@ class Wired:
         return jax.eval_shape(self.create_state)
 
 
-def read_config(path: Path, overrides: list[str], environment: Mapping[str, str]) -> tuple[Experiment, Places]:
-    """The checked config of an experiment; a relative `data.path` counts from the config file's folder."""
-    config, places = load(Experiment, path, overrides, environment)
-    data_path = (config.data.model_extra or {}).get("path")
-    if isinstance(data_path, str):
-        absolute = str((path.parent / data_path).resolve())
-        data = config.data.model_copy(update={"path": absolute})
-        config = config.model_copy(update={"data": data})
-    return config, places
-
-
 def wire(config: Experiment, places: Places) -> Wired:
     """Builds all parts; raises one error that lists the problems of all sections with their place in the config."""
     problems: list[Problem] = []
@@ -87,7 +76,7 @@ def wire(config: Experiment, places: Places) -> Wired:
     dataset = part("data", lambda: bind(DATASETS, config.data.spec(), "dataset")())
     steps = _steps(config, dataset)
     loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
-    metrics = part("metrics", lambda: {_name(m): bind(METRICS, _spec(m), "metric")() for m in config.metrics})
+    metrics = part("metrics", lambda: {_name(m): _metric(m, dataset) for m in config.metrics})
     schedule = part("optimizer.schedule", lambda: _schedule(config, steps))
     optimizer = part("optimizer", lambda: _optimizer(config, schedule or constant(1.0, 1)))
     example = part("data", lambda: _example(dataset)) if dataset else None
@@ -104,6 +93,13 @@ def _spec(section: str | NamedSection) -> str | dict[str, Any]:
 
 def _name(section: str | NamedSection) -> str:
     return section if isinstance(section, str) else section.name
+
+
+def _metric(section: str | NamedSection, dataset: Dataset | None) -> Metric:
+    make = bind(METRICS, _spec(section), "metric")
+    # Metrics in the targets' unit undo the data's normalisation, unless the config says otherwise.
+    takes_scale = dataset and "scale" in options(make.func) and "scale" not in make.keywords
+    return make(scale=dataset.scale) if dataset and takes_scale else make()
 
 
 def _steps(config: Experiment, dataset: Dataset | None) -> int:
@@ -138,8 +134,3 @@ def _check_loss(walk: Walk, loss: Loss, dataset: Dataset) -> None:
         jax.eval_shape(loss, walk.visits[-1].output, targets)
     except ZerfooError as error:
         raise ConfigError([problem.under("loss") for problem in error.problems]) from error
-
-
-def sample(source: Any, count: int) -> dict[str, Array]:
-    """The first examples of a source, on the device."""
-    return jax.device_put(source.batch(np.arange(min(count, len(source)))))

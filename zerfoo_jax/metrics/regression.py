@@ -4,28 +4,33 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
+from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.metrics.base import Mean, mean_of
 
 
 @dataclass(frozen=True)
 class MeanAbsoluteError(Mean):
-    """The mean of |output - target| over all numbers.
+    """The mean of |output - target| over all numbers, times `scale`: the unit of targets that were normalised.
 
     >>> MeanAbsoluteError().each(jnp.array([1.0, -2.0]), jnp.array([0.0, 0.0])).tolist()
     [1.0, 2.0]
     """
 
+    scale: PositiveFloat = 1.0
+
     def each(self, outputs: Array, targets: Array) -> Array:
-        return jnp.abs(outputs - targets)
+        return self.scale * jnp.abs(outputs - targets)
 
 
 @dataclass(frozen=True)
 class RootMeanSquareError(Mean):
-    """The square root of the mean of (output - target)² over all numbers."""
+    """The square root of the mean of (output - target)² over all numbers, times `scale` as above."""
+
+    scale: PositiveFloat = 1.0
 
     def each(self, outputs: Array, targets: Array) -> Array:
         return (outputs - targets) ** 2
 
     def compute(self, sums: Tree) -> Array:
-        return jnp.sqrt(mean_of(sums))
+        return self.scale * jnp.sqrt(mean_of(sums))

@@ -1,0 +1,102 @@
+"""Pictures of a run: its curves over the steps, and for a classifier which classes it mistakes for which."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zerfoo_jax.core.errors import ZerfooError
+from zerfoo_jax.experiment.evaluate import measure
+from zerfoo_jax.experiment.folder import existing
+from zerfoo_jax.experiment.journal import read_metrics
+from zerfoo_jax.experiment.trained import Trained, open_run
+from zerfoo_jax.metrics import ConfusionMatrix
+
+Curves = dict[str, list[tuple[int, float]]]
+
+
+def plot_run(path: Path) -> list[Path]:
+    """Draws everything there is to draw; returns the files."""
+    pyplot = _pyplot()
+    folder = existing(path)
+    curves = curves_of(read_metrics(folder))
+    folder.plots.mkdir(exist_ok=True)
+    written = [_save(_draw_curves(pyplot, curves), folder.plots / "curves.png")]
+    trained = open_run(path)
+    if trained.wired.dataset.kind == "classification":
+        classes = trained.wired.dataset.classes
+        written.append(_save(_draw_confusion(pyplot, confusion(trained), classes), folder.plots / "confusion_matrix.png"))
+    return written
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ZerfooError("drawing needs matplotlib, which is not installed", fix="pip install 'zerfoo-jax[plot]'") from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+    return path
+
+
+def curves_of(records: list[dict[str, Any]]) -> Curves:
+    """Points (step, value) by the name of what was measured; values that were not finite are left out."""
+    curves: Curves = defaultdict(list)
+    for record in records:
+        for name, value in record.items():
+            if name != "step" and value is not None:
+                curves[name].append((record["step"], value))
+    return dict(curves)
+
+
+def panels_of(curves: Curves) -> dict[str, list[str]]:
+    """Curves that share a picture: those of one metric, in training and validation.
+
+    >>> panels_of({"train/loss": [], "validation/loss": [], "learning_rate": []})
+    {'loss': ['train/loss', 'validation/loss'], 'learning_rate': ['learning_rate']}
+    """
+    panels: dict[str, list[str]] = defaultdict(list)
+    for name in curves:
+        panels[name.rpartition("/")[2]].append(name)
+    return dict(panels)
+
+
+def _draw_curves(pyplot: Any, curves: Curves) -> Any:
+    panels = panels_of(curves)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 4), squeeze=False)
+    for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
+        for name in names:
+            steps, values = zip(*curves[name], strict=True)
+            axis.plot(steps, values, label=name, marker="." if len(steps) < 30 else None)
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure
+
+
+def confusion(trained: Trained) -> np.ndarray:
+    """Counts of (true class, predicted class) over the validation part."""
+    metric = ConfusionMatrix(num_classes=trained.wired.walk.visits[-1].output.shape[-1])
+    return np.asarray(measure(trained.wired, metric, trained.state.best_params, trained.state.state))
+
+
+def _draw_confusion(pyplot: Any, counts: np.ndarray, classes: tuple[str, ...]) -> Any:
+    names = classes or tuple(map(str, range(len(counts))))
+    figure, axis = pyplot.subplots(figsize=(1 + 0.5 * len(names), 1 + 0.5 * len(names)))
+    axis.imshow(counts, cmap="Blues")
+    axis.set(xlabel="predicted", ylabel="true", xticks=range(len(names)), yticks=range(len(names)))
+    axis.set_xticklabels(names)
+    axis.set_yticklabels(names)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            dark = count > counts.max() / 2
+            axis.text(column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black", fontsize=8)
+    axis.set_title(f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum():.0f} right")
+    return figure

@@ -1,0 +1,98 @@
+"""Using a trained run: classes for images, values for series, text after a prompt."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from zerfoo_jax.core.errors import ConfigError, DataError
+from zerfoo_jax.core.types import Array
+from zerfoo_jax.experiment.trained import Trained
+from zerfoo_jax.inference import generate
+from zerfoo_jax.numeric import policy
+from zerfoo_jax.training.gradients import Objective
+
+BYTE_VOCABULARY = 256
+
+
+def read_inputs(path: Path, trained: Trained) -> np.ndarray:
+    """The rows of a .npy file, checked against the inputs the model was trained on; one row may come without the batch axis."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"cannot read {str(path)!r} as a .npy array: {error}", fix="save it with numpy.save, without objects"
+        ) from error
+    wanted = trained.wired.input_spec
+    if not isinstance(array, np.ndarray) or array.dtype == object:
+        raise DataError(f"{str(path)!r} holds no plain array", fix="save one array with numpy.save")
+    if array.shape == wanted.shape[1:]:
+        array = array[None]
+    if array.shape[1:] != wanted.shape[1:]:
+        raise DataError(
+            f"{str(path)!r} has shape {array.shape}, the model takes (examples, {', '.join(map(str, wanted.shape[1:]))})",
+            fix="prepare the inputs as for training",
+        )
+    return array.astype(wanted.dtype)
+
+
+def outputs_of(trained: Trained, inputs: np.ndarray) -> np.ndarray:
+    """The model's outputs for rows of inputs, with the averaged parameters where the run has them."""
+    wired = trained.wired
+    objective = Objective(wired.model, wired.loss, {}, policy(wired.config.train.precision))
+
+    @jax.jit
+    def run(batch: dict[str, Array]) -> Array:
+        return objective.run(trained.state.best_params, trained.state.state, batch, None, train=False)[0]
+
+    return np.asarray(run({"inputs": jax.numpy.asarray(inputs)}))
+
+
+def predictions(trained: Trained, inputs: np.ndarray, truth: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
+    """One record per row: class and probability, or forecast values in the data's own unit; and the truth where it is known."""
+    dataset = trained.wired.dataset
+    outputs = outputs_of(trained, inputs)
+    for i, row in enumerate(outputs):
+        if dataset.kind == "classification":
+            probabilities = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
+            best = int(probabilities.argmax())
+            record = {"class": _class(dataset.classes, best), "probability": round(float(probabilities[best]), 4)}
+            actual = None if truth is None else _class(dataset.classes, int(truth[i]))
+        else:
+            record = {"values": [round(float(v) * dataset.scale, 4) for v in np.ravel(row)]}
+            actual = None if truth is None else [round(float(v) * dataset.scale, 4) for v in np.ravel(truth[i])]
+        yield {"example": i, **record, **({} if actual is None else {"truth": actual})}
+
+
+def _class(classes: tuple[str, ...], index: int) -> str:
+    return classes[index] if index < len(classes) else str(index)
+
+
+def validation_rows(trained: Trained, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and truth of the last `count` examples of the validation part."""
+    source = trained.wired.dataset.validation
+    batch = source.batch(np.arange(max(0, len(source) - count), len(source)))
+    return batch["inputs"], batch["targets"]
+
+
+def continue_text(trained: Trained, prompt: str, count: int, temperature: float, seed: int) -> str:
+    """`count` bytes that a byte-level language model writes behind a prompt; bytes that are no UTF-8 show as the usual mark."""
+    wired = trained.wired
+    if wired.walk.visits[-1].output.shape[-1] != BYTE_VOCABULARY:
+        raise ConfigError("only models of byte tokens can continue a text", fix="train on `data: {name: text}`")
+    tokens = np.frombuffer(prompt.encode(), np.uint8)
+    if not tokens.size:
+        raise ConfigError("prompt = '': should not be empty", fix='give --prompt "some text"')
+    drawn = generate(
+        wired.model,
+        trained.state.best_params,
+        trained.state.state,
+        jax.numpy.asarray(tokens),
+        count,
+        jax.random.key(seed),
+        context=wired.input_spec.shape[1],
+        temperature=temperature,
+    )
+    return bytes(np.asarray(drawn, np.uint8)).decode("utf-8", errors="replace")

@@ -1,0 +1,39 @@
+"""Every table of the project, described from the members' own signatures and docstrings."""
+
+from collections.abc import Callable, Mapping
+import inspect
+from typing import Any
+
+from zerfoo_jax.data import DATASETS
+from zerfoo_jax.layers import ACTIVATIONS, INITIALIZERS, LAYERS
+from zerfoo_jax.losses import LOSSES
+from zerfoo_jax.metrics import METRICS
+from zerfoo_jax.models import MODELS
+from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES
+
+TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "LAYERS": LAYERS,
+    "ACTIVATIONS": ACTIVATIONS,
+    "INITIALIZERS": INITIALIZERS,
+    "LOSSES": LOSSES,
+    "METRICS": METRICS,
+    "OPTIMIZERS": OPTIMIZERS,
+    "SCHEDULES": SCHEDULES,
+    "MODELS": MODELS,
+    "DATASETS": DATASETS,
+}
+
+
+def describe_tables() -> dict[str, list[dict[str, str]]]:
+    """For each table a list of its members: name, signature, first sentence and whole docstring."""
+    return {table: [_describe(name, member) for name, member in sorted(members.items())] for table, members in TABLES.items()}
+
+
+def _describe(name: str, member: Callable[..., Any]) -> dict[str, str]:
+    documentation = inspect.getdoc(member) or ""
+    return {
+        "name": name,
+        "signature": str(inspect.signature(member)),
+        "summary": documentation.split("\n\n")[0].replace("\n", " "),
+        "documentation": documentation,
+    }
