@@ -69,7 +69,7 @@ class Composite(Layer):
         raise NotImplementedError
 
     def init(self, key: Array, *specs: Any) -> tuple[Params, State]:
-        return _init(self, specs, key)
+        return _init(self, tuple(map(spec_of, specs)), key)
 
     def apply(
         self, params: Params, state: State, *xs: Any, key: Array | None = None, train: bool = False

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import check_options
 from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.shapes import expect_floating
 from zerfoo_jax.core.spec import name_in
-from zerfoo_jax.core.types import Array, Params
+from zerfoo_jax.core.types import Array, Params, Spec, State
 
 
 def linear(x: Array) -> Array:
@@ -112,6 +113,10 @@ class Activation(Layer):
         _, problems = check_options(ACTIVATIONS[self.function], dict(self.options))
         if problems:
             raise ConfigError(problems)
+
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_floating(x)
+        return {}, {}
 
     def forward(self, params: Params, x: Array) -> Array:
         return self.bound()(x)

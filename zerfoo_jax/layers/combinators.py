@@ -24,7 +24,7 @@ def _numbered(layers: tuple[Layer, ...]) -> dict[str, Layer]:
     seen: Counter[str] = Counter()
     named = {}
     for layer in layers:
-        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
         named[f"{kind}_{seen[kind]}"] = layer
         seen[kind] += 1
     return named
@@ -55,7 +55,12 @@ class Sequential(Composite):
 
 @dataclass(frozen=True)
 class Residual(Composite):
-    """y = x + inner(x), or y = shortcut(x) + inner(x) where the shapes differ (He et al., arXiv 1512.03385)."""
+    """y = x + inner(x), or y = shortcut(x) + inner(x) where the shapes differ (He et al., arXiv 1512.03385).
+
+    >>> from zerfoo_jax.layers import Activation
+    >>> Residual(Activation("relu")).apply({}, {}, jnp.array([-1.0, 2.0]))[0].tolist()
+    [-1.0, 4.0]
+    """
 
     inner: Layer
     shortcut: Layer | None = None
