@@ -34,7 +34,7 @@ def series(*, window: PositiveInt = 36, horizon: PositiveInt = 6, validation_fra
     needed = max(window + horizon, horizon + _PERIOD)
     if split < needed or len(months) - split < horizon:
         raise DataError(
-            f"{len(months)} months are too few for window {window}, horizon {horizon}, validation_fraction {validation_fraction}",
+            f"too few months for window {window}, horizon {horizon}, validation_fraction {validation_fraction}",
             place="series",
             fix="shorten window or horizon, or move validation_fraction towards 0.2",
         )

@@ -56,10 +56,11 @@ def _library() -> list[Path]:
 
 
 def _files(path: str) -> list[Path]:
-    if Path(path).is_dir():
+    # os.path, unlike Path, takes impossible names for missing ones.
+    if os.path.isdir(path):
         return _below(path, set())
-    if any(c in path for c in "*?[") and not Path(path).exists():
-        return [Path(name) for name in sorted(glob(path, recursive=True)) if Path(name).is_file()]
+    if any(c in path for c in "*?[") and not os.path.exists(path) and "\0" not in path:
+        return [Path(name) for name in sorted(glob(path, recursive=True)) if os.path.isfile(name)]
     return [regular_file(path)]
 
 
