@@ -1,0 +1,136 @@
+"""Every member of LAYERS keeps the contract. A new member needs one example here."""
+
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.support.layers import assert_close, normal
+from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.core.layer import check
+from zerfoo_jax.core.spec import layer_from_spec, layer_to_spec
+import zerfoo_jax.layers as L
+from zerfoo_jax.layers import LAYERS
+
+SEQUENCE, IMAGE, VECTOR, IDS = normal(0, 3, 5, 6), normal(1, 3, 6, 5, 4), normal(2, 3, 6), np.array([[1, 2], [0, 3], [3, 3]])
+
+EXAMPLES = {
+    "Activation": (L.Activation("leaky_relu", (("negative_slope", 0.3),)), (VECTOR,)),
+    "Add": (L.Add(), (VECTOR, 2 * VECTOR, VECTOR)),
+    "AvgPool2D": (L.AvgPool2D((2, 3), 2, "SAME"), (IMAGE,)),
+    "BatchNorm": (L.BatchNorm(momentum=0.5), (IMAGE,)),
+    "Concatenate": (L.Concatenate(1), (VECTOR, VECTOR[:, :2])),
+    "Conv2D": (L.Conv2D(4, (3, 2), strides=2, padding=((1, 0), (0, 1)), groups=2), (IMAGE,)),
+    "Dense": (L.Dense(3), (SEQUENCE,)),
+    "Dropout": (L.Dropout(0.5), (VECTOR,)),
+    "Embedding": (L.Embedding(4, 3), (IDS.astype(np.int32),)),
+    "Flatten": (L.Flatten(), (IMAGE,)),
+    "GRU": (L.GRU(3), (SEQUENCE,)),
+    "GlobalAvgPool": (L.GlobalAvgPool(), (IMAGE,)),
+    "LSTM": (L.LSTM(3, return_sequences=False), (SEQUENCE,)),
+    "LayerNorm": (L.LayerNorm(use_bias=False), (SEQUENCE,)),
+    "MaxPool2D": (L.MaxPool2D(2), (IMAGE,)),
+    "MultiHeadAttention": (L.MultiHeadAttention(4, 2, head_dim=2, causal=True, rotary=True, dropout=0.1), (SEQUENCE,)),
+    "RMSNorm": (L.RMSNorm(), (VECTOR,)),
+    "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
+    "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
+    "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
+}
+
+PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding"}
+
+every_member = pytest.mark.parametrize("name", sorted(LAYERS))
+
+
+def cast(tree, dtype):
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), tree)
+
+
+def initialised(name, dtype=jnp.float32):
+    layer, xs = EXAMPLES[name]
+    xs = cast(xs, dtype)
+    return layer, *jax.jit(lambda key: layer.init(key, *xs))(jax.random.key(0)), xs
+
+
+def test_every_member_has_an_example_and_every_example_a_member():
+    assert sorted(EXAMPLES) == sorted(LAYERS)
+    assert all(type(EXAMPLES[name][0]) is LAYERS[name] and LAYERS[name].__name__ == name for name in LAYERS)
+
+
+@every_member
+def test_has_a_docstring_of_its_own_with_an_example(name):
+    text = LAYERS[name].__doc__
+    assert text and not text.startswith(f"{name}(") and ">>>" in text
+
+
+@every_member
+def test_initial_parameters_are_finite_float32_under_known_names(name):
+    _, params, state, _ = initialised(name)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        assert path[-1].key in PARAMETER_NAMES, jax.tree_util.keystr(path)
+        assert leaf.dtype == jnp.float32 and jnp.isfinite(leaf).all(), jax.tree_util.keystr(path)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state))
+
+
+@every_member
+def test_a_row_comes_out_alike_alone_in_a_batch_and_under_vmap(name):
+    layer, params, state, xs = initialised(name)
+    run = jax.jit(lambda *xs: layer.apply(params, state, *xs)[0])
+    y = run(*xs)
+    alone = run(*(x[1:2] for x in xs))
+    mapped = jax.jit(jax.vmap(lambda *xs: layer.apply(params, state, *xs)[0]))(*(x[:, None] for x in xs))
+    assert_close(alone, y[1:2], 1e-5)
+    assert_close(mapped[:, 0], y, 1e-5)
+
+
+@every_member
+def test_trains_with_a_key_under_jit_and_grad(name):
+    layer, params, state, xs = initialised(name)
+
+    @jax.jit
+    def loss_and_gradient(params, key):
+        def loss(params):
+            y, new_state = layer.apply(params, state, *xs, key=key, train=True)
+            return jnp.sum(jnp.sin(y)), new_state
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    (loss, new_state), grads = loss_and_gradient(params, jax.random.key(1))
+    assert jnp.isfinite(loss)
+    assert jax.tree.map(jnp.shape, grads) == jax.tree.map(jnp.shape, params)
+    assert all(jnp.isfinite(g).all() for g in jax.tree.leaves(grads))
+    assert jax.eval_shape(lambda: new_state) == jax.eval_shape(lambda: state)
+
+
+@every_member
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_in_is_the_same_out(name, dtype):
+    layer, params, state, xs = initialised(name, dtype)
+    wide, new_state = jax.jit(lambda *xs: layer.apply(cast(params, jnp.float32), state, *xs))(*cast(xs, jnp.float32))
+    y, half_state = jax.jit(lambda *xs: layer.apply(cast(params, dtype), state, *xs, train=False))(*xs)
+    assert y.dtype == dtype
+    assert_close(y.astype(jnp.float32), wide, 0.05)
+    assert jax.eval_shape(lambda: half_state) == jax.eval_shape(lambda: new_state) == jax.eval_shape(lambda: state)
+
+
+@every_member
+def test_integer_inputs_are_refused_or_stay_integer(name):
+    layer, xs = EXAMPLES[name]
+    if name == "Embedding":
+        pytest.skip("turns integers into vectors by purpose")
+    try:
+        output = check(layer, *(jax.ShapeDtypeStruct(x.shape, jnp.int32) for x in xs))
+    except ShapeError as error:
+        assert "floating" in str(error)
+    else:
+        assert output.dtype == jnp.int32
+
+
+@every_member
+def test_is_a_value(name):
+    layer, _ = EXAMPLES[name]
+    twin = pickle.loads(pickle.dumps(layer))
+    assert twin == layer and hash(twin) == hash(layer) and twin is not layer
+    assert layer_from_spec(layer_to_spec(layer), LAYERS) == layer
