@@ -156,7 +156,23 @@ def refused(name: str, path: object, **given: object) -> DataError:
         data.validation.batch(np.arange(len(data.validation)))
     assert time.monotonic() - start < SECONDS
     assert len(str(caught.value)) < 2000
+    # The examples are few, which must not be what is complained about.
+    assert "too few" not in str(caught.value)
     return caught.value
+
+
+@pytest.mark.parametrize("name", ["arrays", "csv", "images", "text", "tokens"])
+def test_good_files_are_not_refused(name, tmp_path):
+    (tmp_path / "a.npz").write_bytes(archive(PAIR))
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "t.txt").write_text("text " * 50)
+    (tmp_path / "t.bin").write_bytes(bytes(1000))
+    for i in range(2):
+        (tmp_path / "class").mkdir(exist_ok=True)
+        (tmp_path / "class" / f"{i}.png").write_bytes(picture())
+    file = {"arrays": "a.npz", "csv": "t.csv", "images": "", "text": "t.txt", "tokens": "t.bin"}[name]
+    data = DATASETS[name](path=str(tmp_path / file), **OPTIONS[name])
+    assert len(data.train.batch(np.arange(1))["inputs"]) == 1
 
 
 def test_the_pickle_would_have_run():
@@ -169,20 +185,20 @@ def test_the_pickle_would_have_run():
 def test_npy(case, tmp_path):
     (tmp_path / "x.npy").write_bytes(NPY[case])
     (tmp_path / "y.npy").write_bytes(GOOD)
-    refused("arrays", tmp_path / "x.npy", targets_path=str(tmp_path / "y.npy"))
+    refused("arrays", tmp_path / "x.npy", targets_path=str(tmp_path / "y.npy"), held_out=2)
 
 
 @pytest.mark.parametrize("case", NPZ)
 def test_npz(case, tmp_path):
     (tmp_path / "a.npz").write_bytes(NPZ[case]())
-    refused("arrays", tmp_path / "a.npz")
+    refused("arrays", tmp_path / "a.npz", held_out=2)
 
 
 def test_npz_with_a_member_twice(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"):
         content = archive([("x.npy", GOOD), ("x.npy", GOOD), ("y.npy", GOOD)])
     (tmp_path / "a.npz").write_bytes(content)
-    assert "more than once" in str(refused("arrays", tmp_path / "a.npz"))
+    assert "more than once" in str(refused("arrays", tmp_path / "a.npz", held_out=2))
 
 
 def test_every_prefix_of_good_files_is_refused(tmp_path):
@@ -226,7 +242,6 @@ CSV: dict[str, bytes] = {
     "huge cell": b"a,b\n1," + b"9" * 200_000 + b"\n",
     "column twice": b"a,b,b\n1,2,3\n",
     "no target column": b"c,b\n1,2\n",
-    "too few rows": b"a,b\n1,2\n",
     "one line of 5 MB": b"a,b\n" + b"1," * 2_500_000,
     "header of 5 MB": b"a," * 2_500_000,
     "binary": bytes(range(256)) * 10,
@@ -236,13 +251,12 @@ CSV: dict[str, bytes] = {
 @pytest.mark.parametrize("case", CSV)
 def test_csv(case, tmp_path):
     (tmp_path / "t.csv").write_bytes(CSV[case])
-    refused("csv", tmp_path / "t.csv", target="a")
+    refused("csv", tmp_path / "t.csv", target="a", held_out=2)
 
 
 TOKENS: dict[str, tuple[str, bytes]] = {
     "empty": ("t.bin", b""),
     "odd length": ("t.bin", bytes(1001)),
-    "too short": ("t.bin", bytes(16)),
     "id beyond the vocabulary": ("t.bin", np.full(500, 100, "<u2").tobytes()),
     "floats": ("t.npy", npy(np.zeros(500))),
     "two axes": ("t.npy", npy(np.zeros((50, 10), np.uint16))),
@@ -260,7 +274,7 @@ def test_tokens(case, tmp_path):
     refused("tokens", tmp_path / name, sequence_length=8, vocab_size=100)
 
 
-@pytest.mark.parametrize("content", [b"", b"ab", b"text\0text" * 100])
+@pytest.mark.parametrize("content", [b"", b"text\0text" * 100])
 def test_text(content, tmp_path):
     (tmp_path / "t.txt").write_bytes(content)
     refused("text", tmp_path / "t.txt", sequence_length=8)
@@ -298,13 +312,22 @@ def test_images(case, tmp_path):
     for i in range(5):
         (tmp_path / "class" / f"{i}.png").write_bytes(picture())
     (tmp_path / "class" / "3.png").write_bytes(IMAGES[case]())
-    assert "3.png" in str(refused("images", tmp_path, size=4))
+    error = str(refused("images", tmp_path, size=4))
+    assert "3.png" in error
+    assert case != "declares 100 megapixels" or "pixels are too many" in error
+
+
+def test_too_few_examples(tmp_path):
+    (tmp_path / "t").write_bytes(b"a,b\n1,2\n")
+    for name, given in (("csv", {"target": "a"}), ("text", {"sequence_length": 80}), ("tokens", {"sequence_length": 8})):
+        with pytest.raises(DataError, match="too few"):
+            DATASETS[name](path=str(tmp_path / "t"), **given)
 
 
 OPTIONS = {
-    "arrays": {},
-    "csv": {"target": "a"},
-    "images": {"size": 4},
+    "arrays": {"held_out": 2},
+    "csv": {"target": "a", "held_out": 2},
+    "images": {"size": 4, "held_out": 2},
     "text": {"sequence_length": 4},
     "tokens": {"sequence_length": 4},
 }
