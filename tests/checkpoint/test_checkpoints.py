@@ -235,6 +235,8 @@ def test_a_full_disk_at_any_moment_leaves_the_good_step(directory, monkeypatch, 
     checkpoints = _saved(directory, 1)
 
     def full(*args):
+        if moment == "write_checkpoint":
+            args[0].mkdir()  # half a checkpoint
         raise OSError(28, "No space left on device", str(args[0]))
 
     monkeypatch.setattr(module, moment, full)
@@ -242,6 +244,7 @@ def test_a_full_disk_at_any_moment_leaves_the_good_step(directory, monkeypatch, 
     with pytest.raises(CheckpointError, match="No space left on device") as caught:
         checkpoints.wait()
     assert "free some disk space" in str(caught.value) and str(directory.parent) in str(caught.value)
+    assert all(name.isdigit() for name in _names(directory))
     restored = checkpoints.restore(TARGET)
     assert restored.step == (1 if moment == "write_checkpoint" else 2) and digest(restored.tree) == digest(
         state_at(restored.step)

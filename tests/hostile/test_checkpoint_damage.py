@@ -169,3 +169,10 @@ def test_a_link_to_the_right_bytes_is_refused(run, tmp_path):
     path.symlink_to(outside)
     assert _restore(directory, []).step == OLD
     assert outside.is_file()
+
+
+def test_a_folder_that_is_a_link_is_refused_even_with_everything_right(run, tmp_path):
+    directory = _copy(run, tmp_path)
+    (directory / str(NEW)).rename(tmp_path / str(NEW))
+    (directory / str(NEW)).symlink_to(tmp_path / str(NEW))
+    assert _restore(directory, []).step == OLD
