@@ -6,7 +6,7 @@ from csv import Error as CsvError
 from csv import reader
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Len
 import numpy as np
@@ -49,20 +49,26 @@ def csv(
     if standardize and len(inputs) >= held_out:
         std = inputs[~validation].std(axis=0)
         inputs = (inputs - inputs[~validation].mean(axis=0)) / np.where(std > 0, std, 1)
+    inputs = inputs.astype(np.float32)
     numbers = columns.target_numbers()
-    if kind == "regression" or (kind == "auto" and numbers is not None and not all(x.is_integer() for x in numbers)):
-        if numbers is None:
-            raise DataError(f"column {target!r} is text: no regression", place=path, fix="set kind: classification")
-        values = np.array(numbers)[:, None]
-        parts = every_kth(ArraySource(inputs.astype(np.float32), values.astype(np.float32)), held_out)
-        return Dataset(*parts, "regression", baselines=mean_rmse(values[~validation], values[validation]))
-    labels = columns.labels if numbers is None else [int(x) if x.is_integer() else x for x in numbers]
+    whole = numbers is not None and all(number.is_integer() for number in numbers)
+    if kind == "classification" or (kind == "auto" and (numbers is None or whole)):
+        ids, classes = _number_classes(columns.labels if numbers is None else numbers)
+        parts = every_kth(ArraySource(inputs, ids), held_out)
+        return Dataset(*parts, "classification", classes, majority_accuracy(ids[~validation], ids[validation]))
+    if numbers is None:
+        raise DataError(f"column {target!r} is text: no regression", place=path, fix="set kind: classification")
+    values = np.array(numbers)[:, None]
+    parts = every_kth(ArraySource(inputs, values.astype(np.float32)), held_out)
+    return Dataset(*parts, "regression", baselines=mean_rmse(values[~validation], values[validation]))
+
+
+def _number_classes(labels: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Class ids and names for labels, all text or all numbers, in their sorted order."""
     classes = sorted(set(labels))
-    place_of = {label: i for i, label in enumerate(classes)}
-    ids = np.array([place_of[label] for label in labels], np.int32)
-    parts = every_kth(ArraySource(inputs.astype(np.float32), ids), held_out)
-    baselines = majority_accuracy(ids[~validation], ids[validation])
-    return Dataset(*parts, "classification", tuple(map(str, classes)), baselines)
+    number_of = {label: i for i, label in enumerate(classes)}
+    names = (str(int(c)) if isinstance(c, float) and c.is_integer() else str(c) for c in classes)
+    return np.array([number_of[label] for label in labels], np.int32), tuple(names)
 
 
 @dataclass
