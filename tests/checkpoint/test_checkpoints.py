@@ -302,3 +302,16 @@ def test_a_relative_folder_keeps_its_place(tmp_path, monkeypatch):
     checkpoints.save(1, TARGET)
     checkpoints.close()
     assert (tmp_path / "run" / "checkpoints" / "1").is_dir()
+
+
+def test_what_was_ever_saved_is_not_forgotten(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints", log=lambda text: None)
+    assert not checkpoints.holds_any()
+    checkpoints.save(3, {"kernel": jnp.ones(2)})
+    checkpoints.wait()
+    (tmp_path / "checkpoints" / "3" / "manifest.json").unlink()
+    assert checkpoints.holds_any()
+    for _ in range(2):
+        with pytest.raises(CheckpointError):
+            checkpoints.restore({"kernel": jnp.ones(2)})
+        assert checkpoints.holds_any()

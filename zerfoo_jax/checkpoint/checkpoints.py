@@ -108,6 +108,10 @@ class Checkpoints:
         """The steps of all checkpoints that look complete, ascending. Only `restore` looks inside them."""
         return [step for step in self._named_steps() if (self.directory / str(step) / MANIFEST).is_file()]
 
+    def holds_any(self) -> bool:
+        """Whether anything was ever saved here, damaged or not: if so, a run must not start over by itself."""
+        return any(_STEP.fullmatch(name.partition(".damaged")[0]) for name in self._names())
+
     def latest_step(self) -> int | None:
         """The newest of `steps`, or None where there is none."""
         return max(self.steps(), default=None)
@@ -148,6 +152,13 @@ class Checkpoints:
     def _none_good(self, step: int | None, faults: list[Problem]) -> CheckpointError:
         if faults:
             return CheckpointError(faults)
+        damaged = sorted(name for name in self._names() if ".damaged" in name)
+        if step is None and damaged:
+            return CheckpointError(
+                f"no good checkpoint is left, only {', '.join(damaged)}",
+                place=str(self.directory),
+                fix="delete the run folder to start over",
+            )
         known = ", ".join(map(str, self.steps())) or "none"
         wanted = "no checkpoint" if step is None else f"no checkpoint of step {step}"
         return CheckpointError(

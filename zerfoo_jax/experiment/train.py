@@ -105,7 +105,7 @@ class Trainer:
                 self._journal.close()
 
     def _resume(self) -> TrainState:
-        if self._checkpoints.latest_step() is None:
+        if not self._checkpoints.holds_any():
             return self._wired.create_state()
         restored = self._checkpoints.restore(self._wired.abstract_state())
         self._position = Position(**restored.extra)
