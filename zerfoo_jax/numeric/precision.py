@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ConfigError, nearest
-from zerfoo_jax.core.types import Tree
+from zerfoo_jax.core.types import Array, Tree
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,18 @@ def policy(name: str | Policy) -> Policy:
     """The policy of that name: float32 parameters and outputs, computing in the named dtype."""
     if isinstance(name, Policy):
         return name
-    if name not in POLICIES:
-        raise ConfigError(f"unknown precision {name!r}", fix=nearest(name, POLICIES))
+    if not isinstance(name, str) or name not in POLICIES:
+        raise ConfigError(f"unknown precision {name!r}", fix=nearest(str(name), POLICIES))
     return POLICIES[name]
+
+
+def widened(x: Array) -> Array:
+    """The array in float32, or float64 where it is that already: what sums and losses are computed in.
+
+    >>> widened(jnp.ones(2, jnp.bfloat16)).dtype, widened(jnp.array([True])).dtype
+    (dtype('float32'), dtype('float32'))
+    """
+    return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
 
 
 def cast_floating(tree: Tree, dtype: Any) -> Tree:

@@ -1,0 +1,67 @@
+"""Every member of LOSSES keeps the contract: one number per example, pure, differentiable, in float32. One example each."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.support.layers import normal
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.spec import bind
+from zerfoo_jax.losses import LOSSES
+
+EXAMPLES = {
+    "cross_entropy": (normal(0, 5, 3), np.array([0, 2, 1, 1, 0], np.int32)),
+    "mse": (normal(0, 5, 3), normal(1, 5, 3)),
+}
+BAD_OPTIONS = {"cross_entropy": {"label_smoothing": 1.5}}
+
+every_member = pytest.mark.parametrize("name", sorted(LOSSES))
+
+
+def test_every_member_has_an_example():
+    assert sorted(EXAMPLES) == sorted(LOSSES)
+
+
+@every_member
+def test_gives_one_number_per_example_that_depends_on_that_example_only(name):
+    outputs, targets = EXAMPLES[name]
+    loss = LOSSES[name](outputs, targets)
+    assert loss.shape == (5,) and loss.dtype == jnp.float32 and jnp.isfinite(loss).all()
+    alone = LOSSES[name](outputs[3:4], targets[3:4])
+    np.testing.assert_allclose(alone, loss[3:4], rtol=1e-6)
+
+
+@every_member
+def test_is_lowered_by_a_step_against_its_gradient(name):
+    outputs, targets = EXAMPLES[name]
+
+    @jax.jit
+    def total(z):
+        return LOSSES[name](z, targets).sum()
+
+    value, grad = jax.value_and_grad(total)(outputs)
+    assert total(outputs - 0.01 * grad) < value
+
+
+@every_member
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_outputs_give_a_float32_loss(name, dtype):
+    outputs, targets = EXAMPLES[name]
+    loss = LOSSES[name](jnp.asarray(outputs, dtype), targets)
+    assert loss.dtype == jnp.float32
+    np.testing.assert_allclose(loss, LOSSES[name](outputs, targets), rtol=0.05, atol=0.02)
+
+
+@every_member
+def test_has_a_docstring_with_an_example(name):
+    assert ">>>" in (LOSSES[name].__doc__ or "")
+
+
+@every_member
+def test_bad_options_are_refused_with_their_name(name):
+    with pytest.raises(ConfigError, match="no option 'nonsense'"):
+        bind(LOSSES, {"name": name, "nonsense": 1}, "loss")
+    for option, value in BAD_OPTIONS.get(name, {}).items():
+        with pytest.raises(ConfigError, match=f"{option} = {value}"):
+            bind(LOSSES, {"name": name, option: value}, "loss")
