@@ -5,33 +5,48 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveInt
+from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.metrics.base import Mean, Metric
+from zerfoo_jax.metrics.base import Mean, Metric, spread
 
 
 @dataclass(frozen=True)
 class Accuracy(Mean):
     """The share of examples whose largest output is the target class: logits (..., classes), targets (...).
 
+    Raises `ShapeError` where the shapes do not fit.
+
     >>> Accuracy().each(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1])).tolist()
     [1.0, 0.0]
     """
 
     def each(self, outputs: Array, targets: Array) -> Array:
-        return (jnp.argmax(outputs, axis=-1) == targets).astype(jnp.float32)
+        guess = jnp.argmax(outputs, axis=-1)
+        expect_same_shape("accuracy of guesses and targets", guess, targets)
+        return (guess == targets.astype(guess.dtype)).astype(jnp.float32)
 
 
 @dataclass(frozen=True)
 class ConfusionMatrix(Metric):
-    """Weighted counts of (true class, predicted class) pairs: (num_classes, num_classes), rows are true classes."""
+    """Weighted counts of (true class, predicted class) pairs: (num_classes, num_classes), rows are true classes.
+
+    A target outside 0..num_classes-1 is in no row. Raises `ShapeError` where the outputs have another number of classes.
+    """
 
     num_classes: PositiveInt
 
     def update(self, outputs: Array, targets: Array, weights: Array) -> Tree:
+        if outputs.shape != (*targets.shape, self.num_classes):
+            raise ShapeError(
+                f"confusion_matrix with num_classes = {self.num_classes} needs outputs of shape "
+                f"{(*targets.shape, self.num_classes)}, got {tuple(outputs.shape)}"
+            )
         truth = jax.nn.one_hot(targets, self.num_classes)
         guess = jax.nn.one_hot(jnp.argmax(outputs, axis=-1), self.num_classes)
-        return jnp.einsum("...t,...p,...->tp", truth, guess, jnp.broadcast_to(weights, targets.shape))
+        each = spread(weights, targets.shape).astype(jnp.float32)
+        return jnp.einsum("...t,...p,...->tp", truth, guess, each, precision="highest")
 
     def compute(self, sums: Tree) -> Array:
         return sums

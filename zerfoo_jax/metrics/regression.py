@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from zerfoo_jax.core.fields import PositiveFloat
+from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.metrics.base import Mean, mean_of
+from zerfoo_jax.numeric import widened
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class MeanAbsoluteError(Mean):
     scale: PositiveFloat = 1.0
 
     def each(self, outputs: Array, targets: Array) -> Array:
-        return self.scale * jnp.abs(outputs - targets)
+        return self.scale * jnp.abs(_difference("mae", outputs, targets))
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,13 @@ class RootMeanSquareError(Mean):
     scale: PositiveFloat = 1.0
 
     def each(self, outputs: Array, targets: Array) -> Array:
-        return (outputs - targets) ** 2
+        return _difference("rmse", outputs, targets) ** 2
 
     def compute(self, sums: Tree) -> Array:
         return self.scale * jnp.sqrt(mean_of(sums))
+
+
+def _difference(name: str, outputs: Array, targets: Array) -> Array:
+    expect_same_shape(f"{name} of outputs and targets", outputs, targets)
+    outputs = widened(outputs)
+    return outputs - targets.astype(outputs.dtype)

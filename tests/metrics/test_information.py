@@ -1,0 +1,38 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from tests.support.layers import normal
+from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.metrics import BitsPerByte
+from zerfoo_jax.metrics.base import mean_of
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+@pytest.mark.parametrize("lead", [(7,), (1, 3), (2, 5)])
+def test_agrees_with_scipy(lead, dtype):
+    rng = np.random.default_rng(0)
+    logits, targets = 5 * normal(0, *lead, 256), rng.integers(0, 256, lead)
+    weights = (
+        np.where(np.arange(np.prod(lead)) == 1, 0, 1.0 + rng.integers(0, 3, lead).ravel()).reshape(lead).astype(np.float32)
+    )
+    log_p = log_softmax(logits.astype(np.float64), -1) / np.log(2)
+    bits = -np.take_along_axis(log_p, targets[..., None], -1)[..., 0]
+    logits[weights == 0] = np.nan
+    value = mean_of(BitsPerByte().update(logits, jnp.asarray(targets.astype(dtype)), weights))
+    np.testing.assert_allclose(value, np.average(bits, weights=weights), rtol=1e-5)
+
+
+def test_a_byte_that_does_not_exist_gives_nan():
+    bits = BitsPerByte().each(jnp.zeros((4, 256)), jnp.array([-1, 256, 0, 255]))
+    assert np.isnan(bits).tolist() == [True, True, False, False]
+
+
+def test_half_precision_is_summed_in_float32():
+    assert BitsPerByte().each(jnp.zeros((1, 256), jnp.bfloat16), jnp.array([3])).tolist() == [8.0]
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="bits_per_byte"):
+        BitsPerByte().each(jnp.zeros((2, 3, 256)), jnp.zeros(2, jnp.int32))
