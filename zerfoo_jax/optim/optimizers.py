@@ -1,12 +1,14 @@
 """Optimizers: optax's gradient transformations under one signature, `(learning_rate, *, options)`."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import jax
 import optax
 
+from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import NonNegativeFloat, PositiveFloat, Probability
-from zerfoo_jax.core.types import Params, Tree
+from zerfoo_jax.core.types import Tree
 from zerfoo_jax.optim.schedules import Schedule
 
 DECAYED_LEAVES = ("kernel", "embedding")
@@ -15,7 +17,12 @@ DECAYED_LEAVES = ("kernel", "embedding")
 def sgd(
     learning_rate: float | Schedule, *, momentum: Probability = 0.0, nesterov: bool = False
 ) -> optax.GradientTransformation:
-    """Stochastic gradient descent: m <- momentum m + g, p <- p - rate m (Sutskever et al., ICML 2013)."""
+    """Stochastic gradient descent: m <- momentum m + g, p <- p - rate m (Sutskever et al., ICML 2013).
+
+    Raises `ConfigError` for `nesterov` without momentum, which would change nothing.
+    """
+    if nesterov and not momentum:
+        raise ConfigError("sgd.nesterov needs momentum", place="nesterov", fix="add momentum: 0.9")
     return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
 
 
@@ -41,7 +48,7 @@ def adamw(
     )
 
 
-def named_leaves(params: Params, names: Collection[str]) -> Tree:
+def named_leaves(params: Tree, names: Collection[str]) -> Tree:
     """A mask that is true at the leaves with these names.
 
     By name and not by number of axes: under a `Stack` a bias has two axes.
@@ -50,7 +57,7 @@ def named_leaves(params: Params, names: Collection[str]) -> Tree:
     {'dense_0': {'bias': False, 'kernel': True}}
     """
 
-    def is_named(path: tuple[jax.tree_util.DictKey, ...], leaf: object) -> bool:
+    def is_named(path: tuple[Any, ...], leaf: object) -> bool:
         del leaf
         return path[-1].key in names
 

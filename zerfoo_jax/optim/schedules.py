@@ -4,16 +4,16 @@ A schedule's maker takes the peak rate and the number of steps of the run, and g
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import optax
 
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import Fraction, NonNegativeInt
-from zerfoo_jax.core.types import Array
 
-Schedule: TypeAlias = Callable[[Array | int], Array | float]
+Schedule: TypeAlias = Callable[[Any], Any]
+"""Step number -> learning rate, both as a number or a device scalar."""
 
 
 def constant(peak: float, steps: int, *, warmup_steps: NonNegativeInt = 0) -> Schedule:
