@@ -8,12 +8,14 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
 from zerfoo_jax.metrics.base import Metric, add_sums, weighted_sums
-from zerfoo_jax.numeric import Policy, cast_floating
+from zerfoo_jax.numeric import Policy, cast_floating, widened
 
 Loss = Callable[[Array, Array], Array]
+RESERVED = {"loss", "skipped"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Objective:
     loss: Loss
     metrics: Mapping[str, Metric]
     policy: Policy
+
+    def __post_init__(self) -> None:
+        for name in RESERVED & set(self.metrics):
+            raise ConfigError(f"a metric cannot be called {name!r}: that is what the step itself reports", fix="rename it")
 
     def run(self, params: Params, state: State, batch: Batch, key: Array | None, train: bool) -> tuple[Array, State]:
         """The model's outputs in the policy's output dtype, and its new state."""
@@ -46,8 +52,10 @@ class Objective:
 
 
 def weights_of(batch: Batch) -> Array:
-    """How much each example counts: the batch's `weights`, or one each."""
-    return batch["weights"] if "weights" in batch else jnp.ones(batch["targets"].shape[:1], jnp.float32)
+    """How much each example counts, in float32 or wider: the batch's `weights`, or one each."""
+    if "weights" not in batch:
+        return jnp.ones(batch["targets"].shape[:1], jnp.float32)
+    return widened(jnp.asarray(batch["weights"]))
 
 
 def gradients(
@@ -62,7 +70,8 @@ def gradients(
         # Divided by the whole batch's weight before differentiating, not after: gradients of micro-batches then simply
         # add up, and half-precision gradients stay in range.
         numbers_per_weight = _size_ratio(objective, outputs, part)
-        mean = sums["loss"]["sum"] / (total_weight * numbers_per_weight)
+        loss = sums["loss"]["sum"]
+        mean = loss / (total_weight * numbers_per_weight).astype(loss.dtype)
         return (mean if scale is None else mean * scale), (new_state, sums)
 
     differentiate = jax.grad(scaled_loss, has_aux=True)
@@ -97,13 +106,23 @@ def _accumulated(
 
 
 def split(batch: Batch, count: int) -> Batch:
-    """The batch as `count` equal micro-batches along a new first axis, filled up with examples of weight 0."""
+    """The batch as `count` equal micro-batches along a new first axis, filled up with examples of weight 0.
+
+    The filling repeats the last example: what is not finite on made-up zeros, such as the gradient of a norm, would be NaN
+    even where it does not count.
+
+    >>> split({"targets": jnp.array([5, 6, 7])}, 2)["weights"].tolist()
+    [[1.0, 1.0], [1.0, 0.0]]
+    """
     size = batch["targets"].shape[0]
     per_part = -(-size // count)
-    missing = per_part * count - size
 
-    def cut(x: Array) -> Array:
-        padded = jnp.concatenate([x, jnp.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else x
-        return padded.reshape(count, per_part, *x.shape[1:])
+    def repeated(x: Array) -> Array:
+        return jnp.repeat(x[-1:], count * per_part - size, axis=0)
 
-    return jax.tree.map(cut, {**batch, "weights": weights_of(batch)})
+    def cut(x: Array, filling: Array) -> Array:
+        return jnp.concatenate([x, filling]).reshape(count, per_part, *x.shape[1:])
+
+    weights = weights_of(batch)
+    parts = jax.tree.map(lambda x: cut(x, repeated(x)), dict(batch))
+    return {**parts, "weights": cut(weights, jnp.zeros_like(repeated(weights)))}

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.errors import ConfigError, Problem
+from zerfoo_jax.core.fields import Fraction, PositiveInt, check_value
 from zerfoo_jax.core.layer import Layer, abstract
 from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
 from zerfoo_jax.metrics.base import Metric
@@ -34,10 +35,13 @@ def make_train_step(
 ) -> "CompiledStep":
     """A function `(state, batch) -> (state, metrics)`: pure, compiled once, its input state donated.
 
-    A batch is a mapping of `inputs`, `targets` and optionally `weights` (one number per example; 0 = does not count). The
-    loss that is minimised and reported is the weighted mean over the batch. `accumulate` computes it in that many
-    micro-batches with the same result. With `skip_nonfinite` (implied by float16) a step whose gradients are not all finite
-    leaves parameters, layer state and optimizer state as they were and reports `skipped` = 1.
+    A batch is a mapping of `inputs`, `targets` and optionally `weights` (one number per example; 0 = does not count, though
+    its numbers must still be finite). The loss that is minimised and reported is the weighted mean over the batch.
+    `accumulate` computes it in that many micro-batches, with the same result unless layers draw random numbers or take
+    statistics of the batch. With `skip_nonfinite` (implied by float16) a step whose loss, gradients or results are not all
+    finite leaves parameters, average, layer state and optimizer state as they were and reports `skipped` = 1.
+
+    Raises `ConfigError` for options out of range and, when it meets the state, for one that was not made for this step.
 
     >>> from zerfoo_jax.layers import Dense
     >>> from zerfoo_jax.losses import mse
@@ -51,31 +55,30 @@ def make_train_step(
     >>> float(metrics["loss"]) < 1e-6
     True
     """
-    if accumulate < 1:
-        raise ConfigError(f"accumulate = {accumulate}: should be at least 1")
+    _check(accumulate, ema_decay)
     chosen = policy(precision)
     objective = Objective(model, loss, dict(metrics or {}), chosen)
     guarded = skip_nonfinite or chosen.scales_loss
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        _expect_state_for(state, chosen, ema_decay)
         key = jax.random.fold_in(state.key, state.step)
         scale = None if state.scaler is None else state.scaler.scale
         grads, layer_state, sums = gradients(objective, state.params, state.state, batch, key, scale, accumulate)
         if scale is not None:
             grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params: Any = optax.apply_updates(state.params, updates)
         values = objective.compute(sums)
-        new = (params, layer_state, opt_state)
+        ema = average(state.ema, params, ema_decay)
+        new = {"params": params, "state": layer_state, "opt_state": opt_state, "ema": ema}
         if guarded:
-            finite = all_finite((grads, values["loss"]))
-            new = _where(finite, new, (state.params, state.state, state.opt_state))
+            # The results too: finite gradients overflow where an optimizer squares them, and that would stay for good.
+            finite = all_finite((grads, values["loss"], new))
+            new = {name: _where(finite, tree, getattr(state, name)) for name, tree in new.items()}
             values["skipped"] = 1.0 - finite.astype(jnp.float32)
             state = state.replace(scaler=state.scaler and state.scaler.adjust(finite))
-        if ema_decay is not None:
-            state = state.replace(ema=average(state.ema, new[0], ema_decay))
-        state = state.replace(step=state.step + 1, params=new[0], state=new[1], opt_state=new[2])
-        return state, values
+        return state.replace(step=state.step + 1, **new), values
 
     return CompiledStep(step, "training step", donate=True)
 
@@ -94,10 +97,33 @@ def make_eval_step(
     return CompiledStep(step, "evaluation step", donate=False), objective.compute
 
 
-def average(ema: Params | None, params: Params, decay: float) -> Params:
-    """The exponential moving average: decay · ema + (1 - decay) · params."""
-    if ema is None:
-        raise ConfigError("ema_decay is set but the state has no average", fix="TrainState.create(..., ema=True)")
+def _check(accumulate: int, ema_decay: float | None) -> None:
+    problems = [
+        Problem(f"{name} = {value!r}: {complaint}", name)
+        for name, hint, value in (("accumulate", PositiveInt, accumulate), ("ema_decay", Fraction, ema_decay or 0.0))
+        if (complaint := check_value(hint, value)[1])
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _expect_state_for(state: TrainState, precision: Policy, ema_decay: float | None) -> None:
+    """An average that no step updates, or a loss scale that none adjusts, would go unnoticed for a whole run."""
+    if (state.ema is None) != (ema_decay is None):
+        has, sets = ("no", "is") if state.ema is None else ("an", "is not")
+        raise ConfigError(f"ema_decay {sets} set but the state has {has} average", fix="TrainState.create(..., ema=...)")
+    if (state.scaler is None) == precision.scales_loss:
+        has = "no" if state.scaler is None else "a"
+        raise ConfigError(
+            f"the state has {has} loss scale, which does not fit the step's precision",
+            fix="give TrainState.create and make_train_step the same precision",
+        )
+
+
+def average(ema: Params | None, params: Params, decay: float | None) -> Params | None:
+    """The exponential moving average: decay · ema + (1 - decay) · params; None without an average or a decay."""
+    if ema is None or decay is None:
+        return None
     return jax.tree.map(lambda e, p: decay * e + (1 - decay) * p, ema, params)
 
 
