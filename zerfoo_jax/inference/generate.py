@@ -1,6 +1,7 @@
 """Continuing a text: tokens drawn one after another from a language model, in one compiled loop."""
 
 from functools import partial
+import math
 
 import jax
 from jax import lax
@@ -24,14 +25,16 @@ def generate(
 ) -> Array:
     """`count` tokens that follow `prompt` (seq,), drawn from softmax(logits / temperature); temperature 0 takes the likeliest.
 
-    `model` maps token ids (1, seq) to logits (1, seq, vocab) and sees at most the last `context` tokens.
+    `model` maps token ids (1, seq) to logits (1, seq, vocab), causally, and sees at most the last `context` tokens. Raises
+    `ConfigError` for arguments that do not fit.
     """
-    if prompt.ndim != 1 or prompt.size == 0:
-        raise ConfigError(f"prompt: should be one row of at least one token, got shape {prompt.shape}")
-    if count < 1:
-        raise ConfigError(f"count = {count}: should be at least 1")
-    if temperature < 0:
-        raise ConfigError(f"temperature = {temperature}: should not be negative")
+    if prompt.ndim != 1 or prompt.size == 0 or not jnp.issubdtype(prompt.dtype, jnp.integer):
+        raise ConfigError(f"prompt: should be one row of at least one token, got {prompt.dtype}{prompt.shape}")
+    for name, value in (("count", count), ("context", context)):
+        if value < 1:
+            raise ConfigError(f"{name} = {value}: should be at least 1")
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(f"temperature = {temperature}: should be a number from 0 up")
     known = prompt[-context:].astype(jnp.int32)
     window = jnp.zeros((context,), jnp.int32).at[: known.size].set(known)
     return _generate(model, count, temperature == 0, params, state, window, known.size, key, max(temperature, 1e-6))
