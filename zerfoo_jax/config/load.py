@@ -1,28 +1,32 @@
 """From a config file to checked values: every problem at once, each with its file, line and likely spelling."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+import logging
 from pathlib import Path
-import re
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from zerfoo_jax.config.merge import gather
-from zerfoo_jax.config.yaml import Document, PathKey
-from zerfoo_jax.core.errors import ConfigError, Problem, nearest
+from zerfoo_jax.config.merge import ENVIRONMENT_PREFIX, RESERVED_VARIABLES, gather
+from zerfoo_jax.config.paths import PathKey, format_path, parse_path
+from zerfoo_jax.config.yaml import Document
+from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
+from zerfoo_jax.core.fields import sentence
+
+logger = logging.getLogger(__name__)
 
 
 class Section(BaseModel):
     """Base of all config sections: unknown keys are errors, values are not coerced, nothing changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class NamedSection(Section):
     """A member of a table: its `name`, and options that the table's member checks itself."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     name: str
 
@@ -38,12 +42,14 @@ class Places:
     """Finds the place of a value by its path, or of its nearest enclosing section."""
 
     def __init__(self, document: Document, source: str):
-        self._places, self._source = document.places, source
+        # As text: a node may be called `0`, where a list would have the index 0.
+        self._places, self._source = {tuple(map(str, path)): place for path, place in document.places.items()}, source
 
     def __call__(self, path: PathKey) -> str:
-        for length in range(len(path), -1, -1):
-            if path[:length] in self._places:
-                return self._places[path[:length]]
+        keys = tuple(map(str, path))
+        for length in range(len(keys), -1, -1):
+            if keys[:length] in self._places:
+                return self._places[keys[:length]]
         return self._source
 
     def locate(self, error: ConfigError, section: str = "") -> ConfigError:
@@ -56,21 +62,6 @@ class Places:
         return type(error)(located)
 
 
-def parse_path(text: str) -> PathKey:
-    """The keys of a config path.
-
-    >>> parse_path("model.layers[2].features")
-    ('model', 'layers', 2, 'features')
-    """
-    return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", text))
-
-
-def format_path(path: Sequence[str | int]) -> str:
-    """The inverse of `parse_path`."""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
-    return text.removeprefix(".")
-
-
 def load(
     schema: type[Schema], path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
 ) -> tuple[Schema, Places]:
@@ -78,30 +69,53 @@ def load(
 
     Returns the checked config and a `Places`, with which later checks report lines too.
     """
-    document = gather(path, overrides, environment)
+    document = gather(path, overrides, _settings_for(schema, environment or {}))
     places = Places(document, str(path))
     try:
         return schema.model_validate(document.value), places
     except ValidationError as error:
-        raise ConfigError([_problem(schema, e, places) for e in error.errors(include_url=False)]) from None
+        raise ConfigError(_problems(schema, error, document.value, places)) from None
 
 
-def _problem(schema: type[BaseModel], error: ErrorDetails, places: Places) -> Problem:
-    path = tuple(key for key in error["loc"] if not _is_union_tag(key))
-    shown = format_path(path)
-    place = places(path)
-    if error["type"] == "extra_forbidden":
+def _settings_for(schema: type[BaseModel], environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that other programs may have set: a foreign ZERFOO_HOME must not stop a run."""
+    kept = {}
+    for name, text in environment.items():
+        section = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if "__" in section or section in schema.model_fields:
+            kept[name] = text
+        elif name.startswith(ENVIRONMENT_PREFIX) and name not in RESERVED_VARIABLES:
+            logger.warning("environment variable %s is no setting and is ignored", name)
+    return kept
+
+
+def _problems(schema: type[BaseModel], error: ValidationError, value: Any, places: Places) -> list[Problem]:
+    """One problem per place. Where a union's members complain about a mapping and about its inside, the inside says more."""
+    found: dict[PathKey, list[ErrorDetails]] = {}
+    for details in error.errors(include_url=False):
+        found.setdefault(_path_in(value, details), []).append(details)
+    inner = {path[:length] for path in found for length in range(len(path))}
+    return [_problem(schema, path, details, places) for path, details in found.items() if path not in inner]
+
+
+def _path_in(value: Any, error: ErrorDetails) -> PathKey:
+    """Where the error stands in the document: Pydantic puts a union's tried member into the path, which is no key there."""
+    path: list[str | int] = []
+    for key in error["loc"]:
+        if (isinstance(value, dict) and key in value) or (isinstance(value, list) and isinstance(key, int)):
+            path.append(key)
+            value = value[key]  # type: ignore[index] - checked on the line above
+    return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
+
+
+def _problem(schema: type[BaseModel], path: PathKey, errors: list[ErrorDetails], places: Places) -> Problem:
+    shown, place, kind = format_path(path), places(path), errors[0]["type"]
+    if kind == "extra_forbidden":
         known = _section_at(schema, path[:-1]).model_fields
         return Problem(f"unknown key {shown!r}", place, nearest(str(path[-1]), known))
-    if error["type"] == "missing":
+    if kind == "missing":
         return Problem(f"{shown!r} is missing", place, f"add it: {path[-1]}: ...")
-    message = error["msg"].replace("Input should be", "should be").removeprefix("Value error, ")
-    return Problem(f"{shown} = {error['input']!r}: {message}", place)
-
-
-def _is_union_tag(key: str | int) -> bool:
-    """Pydantic puts the tried member of a union into the path, as a type's name."""
-    return isinstance(key, str) and (key in {"str", "int", "float", "bool"} or "[" in key or key[:1].isupper())
+    return Problem(f"{shown} = {brief(errors[0]['input'])}: {sentence(errors)}", place)
 
 
 def _section_at(schema: type[BaseModel], path: PathKey) -> type[BaseModel]:

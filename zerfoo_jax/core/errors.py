@@ -7,6 +7,7 @@ them all and raises once, so that a person mends a file in one pass.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 import difflib
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class ZerfooError(Exception):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
-        listed = "\n".join(f"{i}. {problem}" for i, problem in enumerate(self.problems, 1))
-        return f"{len(self.problems)} problems:\n{listed}"
+        listed = "\n".join(f"{i}. {problem}" for i, problem in enumerate(self.problems[:MAX_LISTED], 1))
+        more = f"\nand {len(self.problems) - MAX_LISTED} more" if len(self.problems) > MAX_LISTED else ""
+        return f"{len(self.problems)} problems:\n{listed}{more}"
 
 
 class ConfigError(ZerfooError):
@@ -85,9 +87,23 @@ def join_path(prefix: str, path: str) -> str:
     return f"{prefix}/{path}" if prefix and path else prefix or path
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The way out for an unknown name: the likely spelling if there is one, and what exists."""
+MAX_LISTED = 40
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    """The way out for an unknown name: the likely spelling if there is one, and what exists.
+
+    >>> nearest("Dens", ["Dense", "Flatten"])
+    "did you mean 'Dense'? known: Dense, Flatten"
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(known)}"
+    more = f", and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
+    return f"{hint}known: {', '.join(known[:MAX_LISTED])}{more}"
+
+
+def brief(value: Any) -> str:
+    """A value as Python writes it, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

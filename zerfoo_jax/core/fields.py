@@ -4,7 +4,7 @@ One mechanism serves Python constructors, YAML files and the command line: the a
 other names below are the vocabulary that annotations use beyond plain types.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 import inspect
 from typing import Annotated, Any, get_type_hints
@@ -13,8 +13,9 @@ from annotated_types import Ge, Gt, Le, Lt
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import ErrorDetails
 
-from zerfoo_jax.core.errors import ConfigError, Problem, nearest
+from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 
 PositiveInt = Annotated[int, Gt(0)]
 NonNegativeInt = Annotated[int, Ge(0)]
@@ -23,7 +24,7 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 
-_ARBITRARY = ConfigDict(arbitrary_types_allowed=True)
+_ARBITRARY = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 @cache
@@ -67,16 +68,29 @@ def check_value(hint: Any, value: Any) -> tuple[Any, str]:
     try:
         return _adapter(hint).validate_python(value, strict=True), ""
     except ValidationError as error:
-        return value, _complaint(error)
+        return value, sentence(error.errors(include_url=False))
 
 
-def _complaint(error: ValidationError) -> str:
-    """The shortest true sentence: a union reports once per member, and the deepest report is the most telling."""
-    found = error.errors(include_url=False)
+_PLAIN_WORDS = {
+    "dict_type": "should be a mapping",
+    "model_type": "should be a mapping",
+    "string_type": "should be text",
+    "tuple_type": "should be a list",
+}
+
+
+def sentence(errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with one value; where several types are possible, each has its own complaint.
+
+    >>> from typing import Literal
+    >>> check_value(Literal["a"] | PositiveInt, -1)[1]
+    "should be 'a' or greater than 0"
+    """
     messages = dict.fromkeys(
-        item["msg"].replace("Input should be", "should be").removeprefix("Value error, ") for item in found
+        _PLAIN_WORDS.get(error["type"]) or error["msg"].replace("Input should", "should").removeprefix("Value error, ")
+        for error in errors
     )
-    return " or ".join(messages)
+    return " or ".join(messages).replace(" or should be ", " or ")
 
 
 def check_options(member: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -87,7 +101,7 @@ def check_options(member: Callable[..., Any], given: Mapping[str, Any]) -> tuple
     name = getattr(member, "__name__", str(member))
     known = options(member)
     checked: dict[str, Any] = {}
-    problems = [Problem(f"{name} has no option {key!r}", key, nearest(key, known)) for key in given if key not in known]
+    problems = [Problem(f"{name} has no option {key!r}", str(key), nearest(key, known)) for key in given if key not in known]
     problems += [
         Problem(f"{name} needs {key!r}", "", f"add {key}: ...") for key in sorted(required_options(member)) if key not in given
     ]
@@ -95,7 +109,7 @@ def check_options(member: Callable[..., Any], given: Mapping[str, Any]) -> tuple
         if key in given:
             checked[key], complaint = check_value(known[key], given[key])
             if complaint:
-                problems.append(Problem(f"{name}.{key} = {given[key]!r}: {complaint}", key))
+                problems.append(Problem(f"{name}.{key} = {brief(given[key])}: {complaint}", key))
     return checked, problems
 
 
