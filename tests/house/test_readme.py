@@ -1,0 +1,47 @@
+"""What the README shows is true: its Python runs, its commands exist, and its tables name what is there."""
+
+from pathlib import Path
+import re
+
+import jax
+import pytest
+
+from zerfoo_jax.cli.main import VERBS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_training_script_is_short_and_learns(capsys: pytest.CaptureFixture[str]) -> None:
+    script = BLOCKS[0]
+    assert len(script.splitlines()) <= 25
+    with jax.numpy_dtype_promotion("standard"):  # a user's own setting; optax needs it
+        exec(compile(script, "README.md", "exec"), {"__name__": "readme"})
+    assert float(capsys.readouterr().out.split()[-1]) >= 0.95
+
+
+def test_the_layer_example_is_a_layer() -> None:
+    names: dict[str, type] = {"__name__": "readme"}
+    exec(compile(BLOCKS[1], "README.md", "exec"), names)
+    layer = names["Scale"](start=3.0)
+    params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 5), "float32"))
+    output, _ = layer.apply(params, state, jax.numpy.ones((2, 5)))
+    assert output.tolist() == [[3.0] * 5] * 2
+
+
+def test_every_verb_is_shown() -> None:
+    assert set(re.findall(r"^zerfoo (\w+)", README, flags=re.MULTILINE)) == set(VERBS)
+
+
+def test_every_room_is_on_a_floor() -> None:
+    rooms = {path.parent.name for path in (ROOT / "zerfoo_jax").glob("*/__init__.py")}
+    shown = set(re.findall(r"`(\w+)/`", README.split("## The house")[1].split("## Where")[0]))
+    assert rooms == shown
+
+
+def test_scripts_and_configs_that_are_named_exist() -> None:
+    for name in re.findall(r"scripts/[\w/]+(?:\.py)?", README):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"zerfoo (?:train|check|init) (\w+)", README):
+        assert (ROOT / "configs" / f"{name}.yaml").exists(), name
