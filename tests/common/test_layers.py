@@ -1,5 +1,6 @@
 """Every member of LAYERS keeps the contract. A new member needs one example here."""
 
+from functools import cache
 import pickle
 
 import jax
@@ -48,10 +49,16 @@ def cast(tree, dtype):
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), tree)
 
 
-def initialised(name, dtype=jnp.float32):
+@cache
+def initialised(name):
     layer, xs = EXAMPLES[name]
-    xs = cast(xs, dtype)
     return layer, *jax.jit(lambda key: layer.init(key, *xs))(jax.random.key(0)), xs
+
+
+@cache
+def output(name):
+    layer, params, state, xs = initialised(name)
+    return jax.jit(lambda *xs: layer.apply(params, state, *xs))(*xs)
 
 
 def test_every_member_has_an_example_and_every_example_a_member():
@@ -77,9 +84,8 @@ def test_initial_parameters_are_finite_float32_under_known_names(name):
 @every_member
 def test_a_row_comes_out_alike_alone_in_a_batch_and_under_vmap(name):
     layer, params, state, xs = initialised(name)
-    run = jax.jit(lambda *xs: layer.apply(params, state, *xs)[0])
-    y = run(*xs)
-    alone = run(*(x[1:2] for x in xs))
+    y, _ = output(name)
+    alone = jax.jit(lambda *xs: layer.apply(params, state, *xs)[0])(*(x[1:2] for x in xs))
     mapped = jax.jit(jax.vmap(lambda *xs: layer.apply(params, state, *xs)[0]))(*(x[:, None] for x in xs))
     assert_close(alone, y[1:2], 1e-5)
     assert_close(mapped[:, 0], y, 1e-5)
@@ -107,12 +113,15 @@ def test_trains_with_a_key_under_jit_and_grad(name):
 @every_member
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_half_precision_in_is_the_same_out(name, dtype):
-    layer, params, state, xs = initialised(name, dtype)
-    wide, new_state = jax.jit(lambda *xs: layer.apply(cast(params, jnp.float32), state, *xs))(*cast(xs, jnp.float32))
-    y, half_state = jax.jit(lambda *xs: layer.apply(cast(params, dtype), state, *xs, train=False))(*xs)
+    layer, params, state, xs = initialised(name)
+    half_params, half_xs = cast(params, dtype), cast(xs, dtype)
+    start = params if name == "Embedding" else half_params  # integers say nothing of the precision wanted
+    assert jax.eval_shape(lambda: layer.init(jax.random.key(0), *half_xs)) == jax.eval_shape(lambda: (start, state))
+    y, half_state = jax.jit(lambda *xs: layer.apply(half_params, state, *xs))(*half_xs)
+    wide, wide_state = output(name)
     assert y.dtype == dtype
     assert_close(y.astype(jnp.float32), wide, 0.05)
-    assert jax.eval_shape(lambda: half_state) == jax.eval_shape(lambda: new_state) == jax.eval_shape(lambda: state)
+    assert jax.eval_shape(lambda: half_state) == jax.eval_shape(lambda: wide_state) == jax.eval_shape(lambda: state)
 
 
 @every_member
@@ -121,11 +130,11 @@ def test_integer_inputs_are_refused_or_stay_integer(name):
     if name == "Embedding":
         pytest.skip("turns integers into vectors by purpose")
     try:
-        output = check(layer, *(jax.ShapeDtypeStruct(x.shape, jnp.int32) for x in xs))
+        given = check(layer, *(jax.ShapeDtypeStruct(x.shape, jnp.int32) for x in xs))
     except ShapeError as error:
         assert "floating" in str(error)
     else:
-        assert output.dtype == jnp.int32
+        assert given.dtype == jnp.int32
 
 
 @every_member

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from jax.nn import initializers as jax_init
-import jax.numpy as jnp
 
 from zerfoo_jax.core.spec import name_in
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.layers.widen import wide_dtype
 
 INITIALIZERS: dict[str, Callable[..., Array]] = {
     "glorot_normal": jax_init.glorot_normal(),
@@ -29,5 +29,4 @@ InitializerName = Annotated[str, name_in(INITIALIZERS, "initializer")]
 
 def initialize(name: str, key: Array, shape: Sequence[int], dtype: Any) -> Array:
     """A new parameter of that shape. Half precisions are drawn in float32: orthogonalisation needs it."""
-    wide = jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
-    return INITIALIZERS[name](key, tuple(shape), wide).astype(dtype)
+    return INITIALIZERS[name](key, tuple(shape), wide_dtype(dtype)).astype(dtype)
