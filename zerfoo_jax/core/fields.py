@@ -17,8 +17,11 @@ from pydantic_core import ErrorDetails
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 
-PositiveInt = Annotated[int, Gt(0)]
-NonNegativeInt = Annotated[int, Ge(0)]
+LARGEST = 2**31 - 1
+"""Steps, sizes and seeds are held in 32 bits on the device."""
+
+PositiveInt = Annotated[int, Gt(0), Le(LARGEST)]
+NonNegativeInt = Annotated[int, Ge(0), Le(LARGEST)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
@@ -56,7 +59,13 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Lists become tuples (so that specs hash) and NumPy scalars become Python numbers."""
+    """Lists become tuples, mappings tuples of pairs (so that specs hash), and NumPy scalars Python numbers.
+
+    >>> plain({"alpha": [1, 2]})
+    (('alpha', (1, 2)),)
+    """
+    if isinstance(value, Mapping):
+        return tuple((key, plain(item)) for key, item in value.items())
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return tuple(plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value

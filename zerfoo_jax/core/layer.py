@@ -18,10 +18,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.arity import expect_inputs
 from zerfoo_jax.core.errors import Problem, ShapeError, ZerfooError, join_path
 from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
+
+MODEL = "model"
+"""The path of the outermost layer, where it needs a name."""
 
 Built = tuple[Params, State, Tree]
 """Parameters, state and output of a layer that has just been initialised."""
@@ -130,6 +134,7 @@ class Walk:
     def visit(self, layer: Layer, name: str, key: Array, *xs: Any) -> Built:
         outer, self._path = self._path, join_path(self._path, name)
         try:
+            expect_inputs(layer, xs)
             built = layer.build(self, key, *xs)
         except Exception as error:
             if not self.collect:
@@ -146,7 +151,7 @@ class Walk:
         cause = problem.cause
         if self._guessed_after:
             cause += f" (may follow from the problem at {self._guessed_after})"
-        self.problems.append(Problem(cause, join_path(self._path, problem.place) or "model", problem.fix))
+        self.problems.append(Problem(cause, join_path(self._path, problem.place) or MODEL, problem.fix))
 
     def _recover(self, layer: Layer, error: Exception, xs: tuple[Any, ...]) -> Built:
         for problem in problems_of(error):
@@ -161,7 +166,7 @@ class Walk:
 
 def _likely_output(layer: Layer, xs: tuple[Any, ...]) -> Tree:
     """What a broken layer would probably give: its first input, with the channels it names."""
-    if not xs:
+    if not (xs and hasattr(xs[0], "shape")):
         return jnp.zeros(())
     features = getattr(layer, "features", None)
     x = xs[0]
@@ -214,6 +219,7 @@ def walk(layer: Layer, *specs: Spec) -> Walk:
 
     def trace(key: Array, *xs: Any) -> Tree:
         try:
+            expect_inputs(layer, xs)
             return layer.build(result, key, *xs)[2]
         except Exception as error:
             for problem in problems_of(error):

@@ -8,11 +8,11 @@ Members of the other tables are written `{name: adamw, learning_rate: 1e-3}`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import AfterValidator
 
-from zerfoo_jax.core.errors import ConfigError, Problem, nearest
+from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 from zerfoo_jax.core.fields import check_options, options
 from zerfoo_jax.core.layer import Built, Layer, Walk
 from zerfoo_jax.core.types import Array
@@ -33,7 +33,7 @@ class Broken(Layer):
 def member(table: Table, name: Any, kind: str) -> Callable[..., Any]:
     """The table's member of that name; an unknown name is an error that lists the known ones and the nearest."""
     if not isinstance(name, str) or name not in table:
-        raise ConfigError(f"unknown {kind} {name!r}", fix=nearest(str(name), table))
+        raise ConfigError(f"unknown {kind} {brief(name)}", fix=nearest(name, table))
     return table[name]
 
 
@@ -61,7 +61,10 @@ def bind(table: Table, spec: str | Mapping[str, Any], kind: str) -> partial[Any]
 def layer_from_spec(spec: Any, table: Table, place: str = "model") -> Layer:
     """The layer that `spec` describes; raises one `ConfigError` with every problem and its place."""
     problems: list[Problem] = []
-    layer = read_layer(spec, table, place, problems)
+    try:
+        layer = read_layer(spec, table, place, problems)
+    except RecursionError as error:
+        raise ConfigError("the layers are nested too deep", place=place, fix="use Stack or a graph") from error
     if problems:
         raise ConfigError(problems)
     return layer
@@ -73,17 +76,21 @@ def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> 
     if isinstance(given, Layer):
         return given
     if not isinstance(given, Mapping):
-        problems.append(Problem(f"a layer is a name or a mapping with `type`, got {spec!r}", place))
+        problems.append(Problem(f"a layer is a name or a mapping with `type`, got {brief(spec)}", place))
         return Broken()
     given = dict(given)
     features = given.get("features")
+    if "type" not in given:
+        problems.append(Problem(f"a layer needs a type, got {brief(spec)}", place, "add type: ..."))
+        return Broken(features)
     try:
         cls = member(table, given.pop("type", None), "layer")
     except ConfigError as error:
         problems.extend(Problem(p.cause, f"{place}.type", p.fix) for p in error.problems)
         return Broken(features)
-    if hasattr(cls, "read_spec"):
-        return cls.read_spec(given, table, place, problems)
+    read_spec = getattr(cls, "read_spec", None)
+    if read_spec:
+        return read_spec(given, table, place, problems)
     for name, hint in options(cls).items():
         if name in given and _holds_layers(hint):
             given[name] = _read_nested(given[name], hint, table, f"{place}.{name}", problems)
@@ -103,19 +110,18 @@ def _holds_layers(hint: Any) -> bool:
 
 
 def _read_nested(value: Any, hint: Any, table: Table, place: str, problems: list[Problem]) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list | tuple):
-        return tuple(read_layer(item, table, f"{place}[{i}]", problems) for i, item in enumerate(value))
-    if isinstance(value, Mapping) and "type" not in value and hint is not Layer:
-        return tuple((name, read_layer(item, table, f"{place}.{name}", problems)) for name, item in value.items())
-    return read_layer(value, table, place, problems)
+    if get_origin(hint) is not tuple:
+        return None if value is None else read_layer(value, table, place, problems)
+    if not isinstance(value, list | tuple):
+        return value  # the check of the field says what is wrong
+    return tuple(read_layer(item, table, f"{place}[{i}]", problems) for i, item in enumerate(value))
 
 
 def layer_to_spec(layer: Layer) -> dict[str, Any]:
     """The mapping that `layer_from_spec` turns back into an equal layer; fields at their defaults are left out."""
-    if hasattr(layer, "write_spec"):
-        return layer.write_spec()
+    write_spec = getattr(layer, "write_spec", None)
+    if write_spec:
+        return write_spec()
     assert is_dataclass(layer)
     given = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
     return {"type": type(layer).__name__, **{name: _to_plain(value) for name, value in given.items()}}

@@ -74,7 +74,7 @@ class Graph(Composite):
         values = dict(zip(self.inputs, xs, strict=False))
         for node in structure.possible_order(self):
             arrived = tuple(values[name] for name in node.inputs if name in values)
-            if len(arrived) == len(node.inputs):
+            if arrived and len(arrived) == len(node.inputs):
                 values[node.name] = walk.visit(node.layer, node.name, key, *arrived)[2]
             else:
                 values[node.name] = walk.guess(node.layer, *(arrived or xs))

@@ -13,11 +13,12 @@ A node without `inputs` takes the node before it, the first one the graph's inpu
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zerfoo_jax.core.errors import Problem, nearest
+from zerfoo_jax.core.errors import Problem, brief, nearest
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 
 DEFAULT_INPUT = "inputs"
+MAX_NODES = 10_000
 KEYS = ("inputs", "nodes", "outputs")
 
 Wires = tuple[str, ...]
@@ -31,28 +32,37 @@ def read(
     problems.extend(
         Problem(f"a graph has no key {key!r}", f"{place}.{key}", nearest(key, KEYS)) for key in given if key not in KEYS
     )
-    inputs = _names(given.get("inputs", (DEFAULT_INPUT,)), f"{place}.inputs", problems)
-    listed = given.get("nodes")
-    if not isinstance(listed, Mapping) or not listed:
-        problems.append(Problem("a graph needs nodes: a mapping from name to layer", f"{place}.nodes"))
-        listed = {}
+    inputs = _names(given, "inputs", (DEFAULT_INPUT,), place, problems)
     nodes: list[NodeParts] = []
     before = inputs
-    for name, spec in listed.items():
+    for name, spec in _listed(given.get("nodes"), f"{place}.nodes", problems).items():
         at = f"{place}.nodes.{name}"
-        own = dict(spec) if isinstance(spec, Mapping) else {"type": spec}
-        wires = _names(own.pop("inputs"), f"{at}.inputs", problems) if "inputs" in own else before
+        own = dict(spec) if isinstance(spec, Mapping) else spec
+        wires = _names(own, "inputs", before, at, problems) if isinstance(own, dict) else before
+        if isinstance(own, dict):
+            own.pop("inputs", None)
         nodes.append((str(name), read_layer(own, table, at, problems), wires))
         before = (str(name),)
-    outputs = _names(given["outputs"], f"{place}.outputs", problems) if "outputs" in given else before
-    return inputs, tuple(nodes), outputs
+    return inputs, tuple(nodes), _names(given, "outputs", before, place, problems)
 
 
-def _names(value: Any, place: str, problems: list[Problem]) -> Wires:
+def _listed(nodes: Any, place: str, problems: list[Problem]) -> Mapping[str, Any]:
+    if not isinstance(nodes, Mapping) or not nodes:
+        problems.append(Problem("a graph needs nodes: a mapping from name to layer", place))
+        return {}
+    if len(nodes) > MAX_NODES:
+        problems.append(Problem(f"the graph has {len(nodes)} nodes, over {MAX_NODES}", place, "repeat blocks with Stack"))
+        return {}
+    return nodes
+
+
+def _names(given: Mapping[str, Any], key: str, default: Wires, place: str, problems: list[Problem]) -> Wires:
+    """The names under a key. Where they cannot be read, the default too: what follows is not to blame."""
+    value = given.get(key, default)
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        problems.append(Problem(f"should be a name or a list of names, got {value!r}", place))
-        return ()
+        problems.append(Problem(f"should be a name or a list of names, got {brief(value)}", f"{place}.{key}"))
+        return default
     return tuple(names)
 
 

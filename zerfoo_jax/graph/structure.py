@@ -6,10 +6,12 @@ from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from zerfoo_jax.core.errors import Problem, nearest
+from zerfoo_jax.core.errors import MAX_LISTED, Problem, nearest
 
 if TYPE_CHECKING:
     from zerfoo_jax.graph.graph import Graph, Node
+
+MAX_HINTS = 10
 
 
 def problems(graph: Graph, given: int) -> list[Problem]:
@@ -21,14 +23,19 @@ def problems(graph: Graph, given: int) -> list[Problem]:
         for name, count in Counter((*graph.inputs, *names)).items()
         if count > 1
     ]
-    for node in graph.nodes:
-        if not node.inputs:
-            found.append(Problem("the node has no inputs", node.name, "name what feeds it in `inputs`"))
-        found += [
-            Problem(f"input {name!r} does not exist", node.name, nearest(name, known - {node.name}))
-            for name in node.inputs
-            if name not in known
-        ]
+    found += [
+        Problem(f"{name!r} cannot name a node or input", name, "use a name without `/`")
+        for name in (*graph.inputs, *names)
+        if not name or "/" in name  # paths of layers and parameters are joined by it
+    ]
+    unfed = [node.name for node in graph.nodes if not node.inputs]
+    found += [Problem("the node has no inputs", name, "name what feeds it in `inputs`") for name in unfed]
+    dangling = [(node.name, name) for node in graph.nodes for name in node.inputs if name not in known]
+    # The likely spelling takes a look at every name: for the first faults only.
+    found += [
+        Problem(f"input {name!r} does not exist", at, nearest(name, known - {at}) if i < MAX_HINTS else "")
+        for i, (at, name) in enumerate(dangling)
+    ]
     found += [
         Problem(f"output {name!r} does not exist", "", nearest(name, known)) for name in graph.outputs if name not in known
     ]
@@ -38,7 +45,8 @@ def problems(graph: Graph, given: int) -> list[Problem]:
         found.append(Problem(f"the graph takes {len(graph.inputs)} inputs {graph.inputs}, got {given}"))
     loop = cycle(graph)
     if loop:
-        found.append(Problem(f"nodes feed each other in a circle: {' -> '.join(loop)}", loop[0], "break the circle"))
+        shown = loop if len(loop) <= MAX_LISTED else (*loop[: MAX_LISTED - 1], "...", loop[-1])
+        found.append(Problem(f"nodes feed each other in a circle: {' -> '.join(shown)}", loop[0], "break the circle"))
     return found
 
 

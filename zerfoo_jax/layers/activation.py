@@ -98,7 +98,7 @@ ActivationName = Annotated[str, name_in(ACTIVATIONS, "activation")]
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """Applies a member of `ACTIVATIONS`; `options` are its keyword arguments as pairs.
+    """Applies a member of `ACTIVATIONS`; `options` are its keyword arguments, as pairs or a mapping.
 
     >>> import jax.numpy as jnp
     >>> Activation("leaky_relu", (("negative_slope", 0.5),)).forward({}, jnp.array([-2.0, 3.0])).tolist()
@@ -106,7 +106,7 @@ class Activation(Layer):
     """
 
     function: ActivationName
-    options: tuple[tuple[str, float], ...] = ()
+    options: tuple[tuple[str, int | float], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

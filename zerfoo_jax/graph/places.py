@@ -1,0 +1,31 @@
+"""Where a layer stands in the mapping that describes its model."""
+
+from zerfoo_jax.core.layer import Composite, Layer
+from zerfoo_jax.graph.graph import Graph
+from zerfoo_jax.layers import Sequential, Stack
+
+
+def config_path(layer: Layer, node_path: str) -> str:
+    """The place of a node in its model's mapping; from where it has none there, it stays a node path.
+
+    >>> from zerfoo_jax.layers import Dense, Flatten, Residual
+    >>> config_path(Sequential((Flatten(), Residual(Dense(2)))), "residual_0/inner")
+    'layers[1].inner'
+    """
+    name, _, rest = node_path.partition("/")
+    if isinstance(layer, Stack):
+        return _join("block", config_path(layer.block, rest))
+    children = layer.children() if isinstance(layer, Composite) else {}
+    if name not in children:
+        return node_path
+    if isinstance(layer, Graph):
+        own = f"nodes.{name}"
+    elif isinstance(layer, Sequential):
+        own = f"layers[{list(children).index(name)}]"
+    else:
+        own = name
+    return _join(own, config_path(children[name], rest))
+
+
+def _join(outer: str, inner: str) -> str:
+    return f"{outer}.{inner}" if inner else outer
