@@ -59,13 +59,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Lists become tuples, mappings tuples of pairs (so that specs hash), and NumPy scalars Python numbers.
-
-    >>> plain({"alpha": [1, 2]})
-    (('alpha', (1, 2)),)
-    """
-    if isinstance(value, Mapping):
-        return tuple((key, plain(item)) for key, item in value.items())
+    """Lists become tuples (so that specs hash) and NumPy scalars become Python numbers."""
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return tuple(plain(item) for item in value)
     return value.item() if isinstance(value, np.generic) else value

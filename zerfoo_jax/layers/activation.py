@@ -1,12 +1,13 @@
 """Element-wise non-linearities, as functions in `ACTIVATIONS` and as one layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
+from pydantic import BeforeValidator
 
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import check_options
@@ -96,6 +97,10 @@ ActivationName = Annotated[str, name_in(ACTIVATIONS, "activation")]
 """The name of a member of `ACTIVATIONS`."""
 
 
+def _pairs(options: Any) -> Any:
+    return tuple(options.items()) if isinstance(options, Mapping) else options
+
+
 @dataclass(frozen=True)
 class Activation(Layer):
     """Applies a member of `ACTIVATIONS`; `options` are its keyword arguments, as pairs or a mapping.
@@ -106,7 +111,7 @@ class Activation(Layer):
     """
 
     function: ActivationName
-    options: tuple[tuple[str, int | float], ...] = ()
+    options: Annotated[tuple[tuple[str, int | float], ...], BeforeValidator(_pairs)] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
