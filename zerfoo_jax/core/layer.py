@@ -33,17 +33,20 @@ Built = tuple[Params, State, Tree]
 
 @dataclass(frozen=True)
 class Layer:
-    """Base of all layers. Frozen, hashable, comparable, picklable; constructing one checks its fields."""
+    """Base of all layers. Frozen, hashable, comparable, picklable; constructing one checks its fields.
+
+    The signatures here are open (`*xs: Any, **_: Any`), so that each layer can name the inputs that it takes.
+    """
 
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def init(self, key: Array, *specs: Any) -> tuple[Params, State]:
+    def init(self, key: Array, *specs: Any, **_: Any) -> tuple[Params, State]:
         """Initial parameters and state for inputs of these shapes and dtypes. Default: none of either."""
         del key, specs
         return {}, {}
 
-    def forward(self, params: Params, *xs: Any) -> Tree:
+    def forward(self, params: Params, *xs: Any, **_: Any) -> Tree:
         """The output of a layer that has neither state nor randomness."""
         raise NotImplementedError(f"{type(self).__name__} defines neither forward nor apply")
 
@@ -52,7 +55,7 @@ class Layer:
         del mode
         return self.forward(params, *xs), state
 
-    def build(self, walk: "Walk", key: Array, *xs: Any) -> Built:
+    def build(self, walk: "Walk", key: Array, *xs: Any, **_: Any) -> Built:
         """Initialises the layer on traced inputs and finds its output's shape; only `Composite`s override it."""
         del walk
         params, state = self.init(key, *map(spec_of, xs))
@@ -68,7 +71,7 @@ class Composite(Layer):
         """The parts, by name. A name is a part's key in `params` and `state`."""
         raise NotImplementedError
 
-    def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
+    def connect(self, call: Callable[..., Tree], *xs: Any, **_: Any) -> Tree:
         """The wiring: `call(name, *inputs)` runs a child and gives its output."""
         raise NotImplementedError
 
