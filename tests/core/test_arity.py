@@ -6,7 +6,7 @@ from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers import LAYERS
 
-MANY = {"Add", "Concatenate", "Residual", "Sequential"}
+MANY = {"Add", "Concatenate", "Sequential"}
 """Their own check, or that of the first layer inside, counts the inputs."""
 
 
