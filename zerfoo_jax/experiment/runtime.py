@@ -18,7 +18,7 @@ def enable_compilation_cache() -> None:
 
     A cache the user has set up (`JAX_COMPILATION_CACHE_DIR`) stays. The folder is private: who can write to it can run code.
     """
-    if jax.config.read("jax_compilation_cache_dir"):
+    if jax.config.values.get("jax_compilation_cache_dir"):
         return
     folder = cache_folder() / "xla"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
