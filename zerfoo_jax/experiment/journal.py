@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 import json
 import math
 from pathlib import Path
+from queue import SimpleQueue
 import threading
 from typing import Any
 
@@ -67,25 +68,29 @@ def _record(line: str) -> dict[str, Any] | None:
 
 
 class _Events:
-    """TensorBoard event files; the library is loaded in the background, beside the first compilation."""
+    """TensorBoard event files, written by a thread of their own: loading the library must not delay the first loss."""
 
     def __init__(self, path: Path, resume_step: int):
-        self._arguments = (str(path), resume_step + 1)
-        self._writer: Any = None
-        self._opening = threading.Thread(target=self._open, name="tensorboard-open", daemon=True)
-        self._opening.start()
-
-    def _open(self) -> None:
-        from tensorboardX import SummaryWriter
-
-        logdir, purge_step = self._arguments
-        self._writer = SummaryWriter(logdir, purge_step=purge_step, write_to_disk=True)
+        self._path, self._purge_step = path, resume_step + 1
+        self._records: SimpleQueue[tuple[int, dict[str, float]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        self._opening.join()
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="tensorboard", daemon=True)
+            self._thread.start()
+        self._records.put((step, dict(values)))
+
+    def _run(self) -> None:
+        from tensorboardX import SummaryWriter
+
+        with SummaryWriter(str(self._path), purge_step=self._purge_step) as writer:
+            while (record := self._records.get()) is not None:
+                step, values = record
+                for name, value in values.items():
+                    writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        self._opening.join()
-        self._writer.close()
+        if self._thread is not None:
+            self._records.put(None)
+            self._thread.join()

@@ -1,6 +1,7 @@
 """Dynamic loss scaling for float16 (Micikevicius et al., arXiv 1710.03740)."""
 
-from flax import struct
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 
@@ -11,7 +12,9 @@ FACTOR = 2.0
 LARGEST = 2.0**24
 
 
-class LossScale(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LossScale:
     """The factor on the loss, and for how many steps its gradients have been finite.
 
     It doubles after 2000 finite steps and halves at every step that is not.

@@ -1,8 +1,8 @@
 """Everything that training changes, as one pytree."""
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from flax import struct
 import jax
 import jax.numpy as jnp
 import optax
@@ -12,7 +12,9 @@ from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.numeric import LossScale, Policy, cast_floating, policy
 
 
-class TrainState(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
     """Step number, parameters, layer state, optimizer state, random key and, where used, averaged parameters and loss scale."""
 
     step: Array
@@ -49,6 +51,10 @@ class TrainState(struct.PyTreeNode):
             ema=jax.tree.map(jnp.copy, params) if ema else None,
             scaler=LossScale.create() if policy(precision).scales_loss else None,
         )
+
+    def replace(self, **changes: Any) -> Self:
+        """The state with some parts exchanged."""
+        return replace(self, **changes)
 
     @property
     def best_params(self) -> Params:
