@@ -13,7 +13,7 @@ def config_path(layer: Layer, node_path: str) -> str:
     'layers[1].inner'
     """
     name, _, rest = node_path.partition("/")
-    if isinstance(layer, Stack):
+    if isinstance(layer, Stack) and name:
         return _join("block", config_path(layer.block, rest))
     children = layer.children() if isinstance(layer, Composite) else {}
     if name not in children:

@@ -13,7 +13,8 @@ def problems_for_any_input(model: Layer, count: int = 1) -> list[Problem]:
     """The problems that a model of `count` inputs has for every input.
 
     The model is walked on the usual kinds of input. On the kind that suits it best it is walked again with other sizes: a
-    problem that reads the same both times does not come from the input.
+    problem that reads the same both times does not come from the input. One whose shapes show the input's size is left for
+    when there is data, even if no input could mend it.
     """
     best, found = KINDS[0], None
     for kind in KINDS:

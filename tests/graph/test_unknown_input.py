@@ -1,0 +1,54 @@
+import pytest
+
+from zerfoo_jax.graph import Graph, Node
+from zerfoo_jax.graph.unknown_input import problems_for_any_input
+from zerfoo_jax.layers import (
+    LSTM,
+    Add,
+    Conv2D,
+    Dense,
+    Embedding,
+    Flatten,
+    MaxPool2D,
+    MultiHeadAttention,
+    Residual,
+    Sequential,
+)
+
+MAY_BE_RIGHT = {
+    "rows": Sequential((Dense(4), Dense(2))),
+    "a residual of the input's width": Sequential((Residual(Dense(64)), Dense(2))),
+    "sequences": Sequential((LSTM(4, return_sequences=False), Dense(2))),
+    "attention": Sequential((Residual(MultiHeadAttention(4)), Dense(2))),
+    "images": Sequential((Conv2D(4, 3), MaxPool2D(2), Flatten(), Dense(3))),
+    "tokens": Sequential((Embedding(10, 8), Residual(MultiHeadAttention(2)), Dense(3))),
+    "a sum with the input": Graph(("x",), (Node("d", Dense(7), ("x",)), Node("sum", Add(), ("d", "x"))), ("sum",)),
+}
+
+
+@pytest.mark.parametrize("name", MAY_BE_RIGHT)
+def test_what_some_input_fits_is_not_blamed(name):
+    assert problems_for_any_input(MAY_BE_RIGHT[name]) == []
+
+
+WRONG = {
+    "rows": Sequential((Dense(4), Residual(Dense(5)))),
+    "sequences": Sequential((LSTM(4, return_sequences=False), Residual(Dense(5)))),
+    "images": Sequential((Conv2D(4, 3), Flatten(), Dense(4), Residual(Dense(5)))),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_no_input_could_mend_is_reported(name):
+    (problem,) = problems_for_any_input(WRONG[name])
+    assert problem.place == "residual_0"
+    assert "equal shapes" in problem.cause
+    assert "follow" not in problem.cause
+
+
+def test_several_inputs():
+    join = Graph(
+        ("x", "y"), (Node("x5", Dense(5), ("x",)), Node("y6", Dense(6), ("y",)), Node("s", Add(), ("x5", "y6"))), ("s",)
+    )
+    assert [problem.place for problem in problems_for_any_input(join, 2)] == ["s"]
+    assert "takes 2 inputs" in problems_for_any_input(join, 1)[0].cause
