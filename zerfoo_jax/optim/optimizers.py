@@ -23,14 +23,14 @@ def sgd(
     """
     if nesterov and not momentum:
         raise ConfigError("sgd.nesterov needs momentum", place="nesterov", fix="add momentum: 0.9")
-    return optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov)
+    return promoting(optax.sgd(learning_rate, momentum=momentum or None, nesterov=nesterov))
 
 
 def adam(
     learning_rate: float | Schedule, *, b1: Probability = 0.9, b2: Probability = 0.999, eps: PositiveFloat = 1e-8
 ) -> optax.GradientTransformation:
     """Adam (Kingma & Ba, arXiv 1412.6980)."""
-    return optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)
+    return promoting(optax.adam(learning_rate, b1=b1, b2=b2, eps=eps))
 
 
 def adamw(
@@ -43,9 +43,8 @@ def adamw(
     decayed: tuple[str, ...] = DECAYED_LEAVES,
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101) on the leaves named in `decayed`."""
-    return optax.adamw(
-        learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=lambda params: named_leaves(params, decayed)
-    )
+    options: dict[str, Any] = {"b1": b1, "b2": b2, "eps": eps, "weight_decay": weight_decay}
+    return promoting(optax.adamw(learning_rate, **options, mask=lambda params: named_leaves(params, decayed)))
 
 
 def named_leaves(params: Tree, names: Collection[str]) -> Tree:
@@ -62,6 +61,22 @@ def named_leaves(params: Tree, names: Collection[str]) -> Tree:
         return path[-1].key in names
 
     return jax.tree_util.tree_map_with_path(is_named, params)
+
+
+def promoting(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The same, whatever the caller's rule for mixing dtypes is: optax mixes integers with floats."""
+
+    def init(params: optax.Params) -> optax.OptState:
+        with jax.numpy_dtype_promotion("standard"):
+            return inner.init(params)
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        with jax.numpy_dtype_promotion("standard"):
+            return inner.update(updates, state, params)
+
+    return optax.GradientTransformation(init, update)
 
 
 def clipped(optimizer: optax.GradientTransformation, norm: float) -> optax.GradientTransformation:

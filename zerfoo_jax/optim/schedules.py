@@ -11,6 +11,7 @@ import optax
 
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import Fraction, NonNegativeInt
+from zerfoo_jax.core.types import Array
 
 Schedule: TypeAlias = Callable[[Any], Any]
 """Step number -> learning rate, both as a number or a device scalar."""
@@ -49,11 +50,13 @@ def after_warmup(schedule: Schedule, peak: float, warmup_steps: int, steps: int)
     """A linear rise from 0 to the peak over `warmup_steps`, then `schedule` counted from there."""
     if warmup_steps > steps:
         raise ConfigError(f"warmup_steps = {warmup_steps} is longer than the run of {steps} steps", fix="shorten the warm-up")
-    if not warmup_steps:
-        return schedule
-    return lambda step: jnp.where(
-        jnp.asarray(step) < warmup_steps, peak * step / warmup_steps, schedule(jnp.maximum(step - warmup_steps, 0))
-    )
+
+    def rate(step: Array | int) -> Array:
+        count = jnp.asarray(step, jnp.float32)
+        rising = peak * count / max(warmup_steps, 1)
+        return jnp.where(count < warmup_steps, rising, schedule(jnp.maximum(count - warmup_steps, 0)))
+
+    return rate
 
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {"constant": constant, "cosine": cosine, "linear": linear}
