@@ -28,7 +28,7 @@ Body = tuple[Any, Sequence[Any], Sequence[Any]]
 @dataclass(frozen=True)
 class Culprit:
     """Where the first non-finite number arose: the path of the layer (empty for the loss) or of the argument, the operation,
-    and when."""
+    and in which pass; in the backward pass means that the loss is finite and its gradient is not."""
 
     path: str
     operation: str
@@ -63,7 +63,8 @@ def locate(
 
     def forward(params: Params, state: State, batch: Batch, key: Array) -> Tree:
         outputs, new_state = objective.run(params, state, batch, key, train=True)
-        return objective.sums(outputs, batch), new_state
+        sums = objective.sums(outputs, batch)
+        return objective.compute(sums), sums, new_state
 
     def backward(params: Params, state: State, batch: Batch, key: Array) -> Tree:
         return gradients(objective, params, state, batch, key, None, 1)

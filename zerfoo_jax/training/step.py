@@ -159,7 +159,10 @@ class CompiledStep:
     def _explain(self, arguments: Tree) -> None:
         if self.compilations >= 3:
             logger.warning(
-                "the %s is being compiled for the %dth time: %s", self._name, self.compilations, _changes(self._seen, arguments)
+                "the %s is being compiled again (compilation %d): %s",
+                self._name,
+                self.compilations,
+                _changes(self._seen, arguments),
             )
         self._seen = arguments
 
