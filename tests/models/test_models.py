@@ -1,0 +1,65 @@
+"""Every member of MODELS is built, checked and described from a config section; one example each."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph import model_from_spec, model_to_spec
+from zerfoo_jax.models import MODELS, model_from_config
+
+EXAMPLES = {
+    "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
+    "lstm_forecaster": ({"horizon": 3, "features": 4}, Spec((2, 5, 1), jnp.float32), (2, 3)),
+    "mlp": ({"features": 3, "hidden": [4, 5]}, Spec((2, 4, 4, 1), jnp.float32), (2, 3)),
+}
+BAD_OPTIONS = {
+    "gpt": {"num_heads": 0},
+    "lstm_forecaster": {"dropout": 1.0},
+    "mlp": {"activation": "rellu"},
+}
+
+every_member = pytest.mark.parametrize("name", sorted(MODELS))
+
+
+def test_every_member_has_an_example():
+    assert sorted(EXAMPLES) == sorted(BAD_OPTIONS) == sorted(MODELS)
+
+
+@every_member
+def test_a_config_section_gives_a_checked_model_that_is_a_value(name):
+    options, inputs, output = EXAMPLES[name]
+    model, walk = model_from_config({"name": name, **options}, inputs)
+    assert walk.visits[-1].output.shape == output and walk.visits[-1].output.dtype == jnp.float32
+    assert model == model_from_config({"name": name, **options}, None)[0]
+    assert model_from_spec(model_to_spec(model))[0] == model
+    params, _ = jax.eval_shape(lambda key: model.init(key, inputs), jax.random.key(0))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+
+
+@every_member
+def test_bad_options_are_refused_with_their_place(name):
+    options, inputs, _ = EXAMPLES[name]
+    ((option, value),) = BAD_OPTIONS[name].items()
+    with pytest.raises(ConfigError, match=f"{name}.{option} = {value!r}") as raised:
+        model_from_config({"name": name, **options, option: value}, inputs)
+    assert raised.value.problems[0].place == f"model.{option}"
+
+
+@every_member
+def test_has_a_docstring_with_an_example(name):
+    assert ">>>" in MODELS[name].__doc__
+
+
+def test_wrong_inputs_are_reported_with_the_node():
+    with pytest.raises(ConfigError, match="embedding_0"):
+        model_from_config({"name": "gpt"}, Spec((2, 5), jnp.float32))
+    with pytest.raises(ConfigError, match="unknown model 'gtp'") as raised:
+        model_from_config({"name": "gtp"}, None)
+    assert "did you mean 'gpt'" in str(raised.value)
+
+
+def test_options_that_do_not_go_together_are_refused():
+    with pytest.raises(ConfigError, match="num_heads"):
+        model_from_config({"name": "gpt", "features": 10, "num_heads": 4}, Spec((2, 5), jnp.int32))
