@@ -29,11 +29,15 @@ def predict(
     enable_compilation_cache()
     trained = open_run(run, step)
     if trained.wired.dataset.kind == "language":
+        if inputs is not None:
+            raise ConfigError("a language model continues a text, it takes no file of inputs", fix='give --prompt "some text"')
         if prompt is None:
             raise ConfigError("a language model needs something to continue", fix='give --prompt "some text"')
         text = continue_text(trained, prompt, tokens, temperature, seed)
         print(json.dumps({"prompt": prompt, "continuation": text}) if as_json else prompt + text)
         return
+    if prompt is not None:
+        raise ConfigError(f"this run does {trained.wired.dataset.kind}, it continues no text", fix="leave --prompt away")
     rows, truth = validation_rows(trained, examples) if inputs is None else (read_inputs(inputs, trained), None)
     for record in predictions(trained, rows, truth):
         print(json.dumps(record) if as_json else "  ".join(f"{name} {value}" for name, value in record.items()))

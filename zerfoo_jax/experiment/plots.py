@@ -6,39 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from zerfoo_jax.core.errors import ZerfooError
+from zerfoo_jax.core.errors import DataError, ZerfooError
 from zerfoo_jax.experiment.evaluate import measure
 from zerfoo_jax.experiment.folder import existing
 from zerfoo_jax.experiment.journal import read_metrics
 from zerfoo_jax.experiment.trained import Trained, open_run
 from zerfoo_jax.metrics import ConfusionMatrix
 
+MAX_LABELLED = 40
+"""With more classes than this, their names and counts would not be readable."""
+
 Curves = dict[str, list[tuple[int, float]]]
 
 
 def plot_run(path: Path) -> list[Path]:
     """Draws everything there is to draw; returns the files."""
-    pyplot = _pyplot()
+    new_figure = _figure_class()
     folder = existing(path)
     curves = curves_of(read_metrics(folder))
+    if not curves:
+        raise DataError(f"{str(folder.metrics)!r} holds nothing to draw yet", fix="train the run further")
     folder.plots.mkdir(exist_ok=True)
-    written = [_save(_draw_curves(pyplot, curves), folder.plots / "curves.png")]
+    written = [_save(_draw_curves(new_figure, curves), folder.plots / "curves.png")]
     trained = open_run(path)
     if trained.wired.dataset.kind == "classification":
         classes = trained.wired.dataset.classes
-        written.append(_save(_draw_confusion(pyplot, confusion(trained), classes), folder.plots / "confusion_matrix.png"))
+        written.append(_save(_draw_confusion(new_figure, confusion(trained), classes), folder.plots / "confusion_matrix.png"))
     return written
 
 
-def _pyplot() -> Any:
+def _figure_class() -> Any:
+    """Matplotlib's `Figure`, which needs no display and leaves no global state behind, as `pyplot` would."""
     try:
-        import matplotlib
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise ZerfooError("drawing needs matplotlib, which is not installed", fix="pip install 'zerfoo-jax[plot]'") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
+    return Figure
 
 
 def _save(figure: Any, path: Path) -> Path:
@@ -68,9 +71,10 @@ def panels_of(curves: Curves) -> dict[str, list[str]]:
     return dict(panels)
 
 
-def _draw_curves(pyplot: Any, curves: Curves) -> Any:
+def _draw_curves(new_figure: Any, curves: Curves) -> Any:
     panels = panels_of(curves)
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 4), squeeze=False)
+    figure = new_figure(figsize=(5 * len(panels), 4))
+    axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
         for name in names:
             steps, values = zip(*curves[name], strict=True)
@@ -87,16 +91,24 @@ def confusion(trained: Trained) -> np.ndarray:
     return np.asarray(measure(trained.wired, metric, trained.state.best_params, trained.state.state))
 
 
-def _draw_confusion(pyplot: Any, counts: np.ndarray, classes: tuple[str, ...]) -> Any:
-    names = classes or tuple(map(str, range(len(counts))))
-    figure, axis = pyplot.subplots(figsize=(1 + 0.5 * len(names), 1 + 0.5 * len(names)))
+def _draw_confusion(new_figure: Any, counts: np.ndarray, classes: tuple[str, ...]) -> Any:
+    side = 1 + 0.5 * min(len(counts), MAX_LABELLED)
+    figure = new_figure(figsize=(side, side))
+    axis = figure.subplots()
     axis.imshow(counts, cmap="Blues")
-    axis.set(xlabel="predicted", ylabel="true", xticks=range(len(names)), yticks=range(len(names)))
-    axis.set_xticklabels(names)
-    axis.set_yticklabels(names)
+    axis.set(xlabel="predicted", ylabel="true")
+    if len(counts) <= MAX_LABELLED:
+        _label_confusion(axis, counts, classes)
+    axis.set_title(f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum():.0f} right")
+    return figure
+
+
+def _label_confusion(axis: Any, counts: np.ndarray, classes: tuple[str, ...]) -> None:
+    # A model may have more outputs than the data has classes.
+    names = [*classes[: len(counts)], *map(str, range(len(classes), len(counts)))]
+    axis.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             dark = count > counts.max() / 2
             axis.text(column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black", fontsize=8)
-    axis.set_title(f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum():.0f} right")
-    return figure

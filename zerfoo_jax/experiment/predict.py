@@ -9,6 +9,7 @@ import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError, DataError
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.data.npy import map_npy
 from zerfoo_jax.experiment.trained import Trained
 from zerfoo_jax.inference import generate
 from zerfoo_jax.numeric import policy
@@ -19,15 +20,8 @@ BYTE_VOCABULARY = 256
 
 def read_inputs(path: Path, trained: Trained) -> np.ndarray:
     """The rows of a .npy file, checked against the inputs the model was trained on; one row may come without the batch axis."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"cannot read {str(path)!r} as a .npy array: {error}", fix="save it with numpy.save, without objects"
-        ) from error
+    array = map_npy(str(path))
     wanted = trained.wired.input_spec
-    if not isinstance(array, np.ndarray) or array.dtype == object:
-        raise DataError(f"{str(path)!r} holds no plain array", fix="save one array with numpy.save")
     if array.shape == wanted.shape[1:]:
         array = array[None]
     if array.shape[1:] != wanted.shape[1:]:

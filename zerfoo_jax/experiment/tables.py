@@ -5,6 +5,7 @@ import inspect
 from typing import Any
 
 from zerfoo_jax.data import DATASETS
+from zerfoo_jax.experiment.signatures import describe_signature
 from zerfoo_jax.layers import ACTIVATIONS, INITIALIZERS, LAYERS
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS
@@ -33,7 +34,7 @@ def _describe(name: str, member: Callable[..., Any]) -> dict[str, str]:
     documentation = inspect.getdoc(member) or ""
     return {
         "name": name,
-        "signature": str(inspect.signature(member)),
+        "signature": describe_signature(member),
         "summary": documentation.split("\n\n")[0].replace("\n", " "),
         "documentation": documentation,
     }

@@ -31,5 +31,5 @@ def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: st
         ) from error
     result = walk(model, inputs) if inputs else Walk()
     if result.problems:
-        raise ConfigError(result.problems)
+        raise ConfigError([problem.under(place) for problem in result.problems])
     return model, result
