@@ -50,14 +50,14 @@ def torch_mlp(batch: Batch, steps: int, threads: int) -> Timed:
 
 
 def torch_cnn(batch: Batch, steps: int, threads: int) -> Timed:
-    """The CNN of `train_step.cnn`, in PyTorch's own axis order."""
+    """The CNN of `models.cnn`, in PyTorch's own axis order."""
 
     def make(torch: Any) -> Any:
         nn = torch.nn
         return nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(64 * 25, 128), nn.ReLU(), nn.Linear(128, 10),
+            nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10),
         )  # fmt: skip
 
     return _torch_block(make, batch["inputs"].transpose(0, 3, 1, 2), batch["targets"], steps, threads)

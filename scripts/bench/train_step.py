@@ -13,13 +13,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from models import cnn
 import numpy as np
 import optax
 import step_others as others
 from timing import Timed, ratio_row, row
 
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.layers import Activation, Conv2D, Dense, Flatten, MaxPool2D, Sequential
 from zerfoo_jax.losses import cross_entropy
 from zerfoo_jax.models import gpt, mlp
 from zerfoo_jax.optim import adam
@@ -79,15 +79,6 @@ def pictures(size: int, side: int) -> Batch:
 def texts(size: int, length: int, vocabulary: int) -> Batch:
     tokens = np.random.default_rng(0).integers(0, vocabulary, (size, length + 1)).astype(np.int32)
     return {"inputs": tokens[:, :-1], "targets": tokens[:, 1:]}
-
-
-def cnn() -> Sequential:
-    """Two convolutions with pooling and two dense layers, for 28 x 28 pictures."""
-    convolutions = (
-        Conv2D(32, 3, padding="VALID"), Activation("relu"), MaxPool2D(2),
-        Conv2D(64, 3, padding="VALID"), Activation("relu"), MaxPool2D(2),
-    )  # fmt: skip
-    return Sequential((*convolutions, Flatten(), Dense(128), Activation("relu"), Dense(10)))
 
 
 def bench_mlp(repeats: int) -> None:

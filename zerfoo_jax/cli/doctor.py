@@ -1,6 +1,7 @@
 """`zerfoo doctor`: what this machine has, and what is missing."""
 
 import json
+from typing import Any
 
 from zerfoo_jax.cli.arguments import JsonOption
 
@@ -21,7 +22,13 @@ def doctor(as_json: JsonOption = False) -> None:
         print(json.dumps(found, indent=2))
         return
     for name, value in found.items():
-        print(f"{name:18} {', '.join(value) if isinstance(value, list) else value or '-'}")
+        print(f"{name:18} {_words(value)}")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{name}: {text}" for name, text in value.items()]
+    return "; ".join(value) if isinstance(value, list) and value else str(value or "-")
 
 
 def _device_memory() -> dict[str, str]:

@@ -9,7 +9,6 @@ import numpy as np
 from zerfoo_jax.core.layer import Visit
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.experiment.wiring import Wired
-from zerfoo_jax.training import make_train_step
 
 
 @dataclass(frozen=True)
@@ -24,19 +23,8 @@ class Estimate:
 
 def estimate(wired: Wired) -> Estimate:
     """Compiles the training step for the config's batch size and reads off what it needs."""
-    train = wired.config.train
-    step = make_train_step(
-        wired.model,
-        wired.loss,
-        wired.optimizer,
-        metrics=wired.metrics,
-        precision=train.precision,
-        accumulate=train.accumulate,
-        ema_decay=train.ema_decay,
-        skip_nonfinite=train.nonfinite.policy == "skip",
-    )
     state = wired.abstract_state()
-    compiled = step.lower(state, batch_spec(wired)).compile()
+    compiled = wired.make_step().lower(state, batch_spec(wired)).compile()
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     return Estimate(
         parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)),

@@ -26,7 +26,7 @@ from zerfoo_jax.experiment.progress import Reporter
 from zerfoo_jax.experiment.signals import StopRequest
 from zerfoo_jax.experiment.wiring import Wired
 from zerfoo_jax.numeric.scaling import all_finite
-from zerfoo_jax.training import TrainState, make_train_step
+from zerfoo_jax.training import TrainState
 
 
 @dataclass
@@ -61,16 +61,7 @@ class Trainer:
     def __init__(self, wired: Wired, folder: RunFolder, started: float):
         train = wired.config.train
         self._wired, self._folder, self._started = wired, folder, started
-        self._step = make_train_step(
-            wired.model,
-            wired.loss,
-            wired.optimizer,
-            metrics=wired.metrics,
-            precision=train.precision,
-            accumulate=train.accumulate,
-            ema_decay=train.ema_decay,
-            skip_nonfinite=train.nonfinite.policy == "skip",
-        )
+        self._step = wired.make_step()
         self._evaluate = make_evaluate(wired)
         self._guard = NonfiniteGuard(train.nonfinite)
         self._evaluate_every = train.evaluate_every or max(1, wired.steps // 10)

@@ -23,8 +23,9 @@ from zerfoo_jax.metrics import METRICS, Metric
 from zerfoo_jax.models import model_from_config
 from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES, clipped, constant
 from zerfoo_jax.optim.schedules import Schedule
-from zerfoo_jax.training import TrainState
+from zerfoo_jax.training import TrainState, make_train_step
 from zerfoo_jax.training.gradients import Loss
+from zerfoo_jax.training.step import CompiledStep
 
 Made = TypeVar("Made")
 
@@ -53,6 +54,20 @@ class Wired:
             self.input_spec,
             precision=self.config.train.precision,
             ema=self.config.train.ema_decay is not None,
+        )
+
+    def make_step(self) -> CompiledStep:
+        """The training step that the config describes, not yet compiled."""
+        train = self.config.train
+        return make_train_step(
+            self.model,
+            self.loss,
+            self.optimizer,
+            metrics=self.metrics,
+            precision=train.precision,
+            accumulate=train.accumulate,
+            ema_decay=train.ema_decay,
+            skip_nonfinite=train.nonfinite.policy == "skip",
         )
 
     def abstract_state(self) -> TrainState:
