@@ -10,7 +10,7 @@ from zerfoo_jax.core.layer import check as check
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph as Graph
-from zerfoo_jax.graph.graph import Node as Node
+from zerfoo_jax.graph.node import Node as Node
 from zerfoo_jax.graph.places import config_path
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.layers import LAYERS

@@ -6,23 +6,13 @@ from functools import cache
 from typing import Any
 
 from zerfoo_jax.core.errors import GraphError, Problem
-from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.layer import Built, Composite, Layer, Walk
 from zerfoo_jax.core.spec import Table
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.graph import spec, structure
+from zerfoo_jax.graph.node import Node
 
-
-@dataclass(frozen=True)
-class Node:
-    """A layer with a name, fed by graph inputs or other nodes."""
-
-    name: str
-    layer: Layer
-    inputs: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        check_fields(self)
+_ordered = cache(structure.possible_order)
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Graph(Composite):
 
     def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
         values = dict(zip(self.inputs, xs, strict=True))
-        for node in _ordered(self):
+        for node in _ordered(self.nodes):
             values[node.name] = call(node.name, *(values[name] for name in node.inputs))
         return self._outputs(values)
 
@@ -60,7 +50,7 @@ class Graph(Composite):
         return found[0] if len(found) == 1 else found
 
     def build(self, walk: Walk, key: Array, *xs: Any) -> Built:
-        problems = structure.problems(self, len(xs))
+        problems = structure.problems(self.inputs, self.nodes, self.outputs, len(xs))
         if not problems:
             return super().build(walk, key, *xs)
         if not walk.collect:
@@ -72,7 +62,7 @@ class Graph(Composite):
     def _check_what_remains(self, walk: Walk, key: Array, *xs: Any) -> Tree:
         """Visits the nodes of a wrongly wired graph, with stand-ins for what does not arrive."""
         values = dict(zip(self.inputs, xs, strict=False))
-        for node in structure.possible_order(self):
+        for node in structure.possible_order(self.nodes):
             arrived = tuple(values[name] for name in node.inputs if name in values)
             if arrived and len(arrived) == len(node.inputs):
                 values[node.name] = walk.visit(node.layer, node.name, key, *arrived)[2]
@@ -90,8 +80,3 @@ class Graph(Composite):
     def write_spec(self) -> dict[str, Any]:
         """The mapping that `read_spec` turns back into an equal graph."""
         return spec.write(self.inputs, ((n.name, n.layer, n.inputs) for n in self.nodes), self.outputs)
-
-
-@cache
-def _ordered(graph: Graph) -> tuple[Node, ...]:
-    return structure.possible_order(graph)
