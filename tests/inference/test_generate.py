@@ -17,6 +17,9 @@ CONTEXT = 6
 PARAMS, STATE = random_variables(GPT, jnp.zeros((1, CONTEXT), jnp.int32), scale=1.0)
 
 
+run = jax.jit(lambda ids: GPT.apply(PARAMS, STATE, ids))
+
+
 @dataclass(frozen=True)
 class Fixed(Layer):
     """The same logits whatever the tokens."""
@@ -39,7 +42,7 @@ def by_loop(prompt, count, context):
     """Greedy continuation, the model run anew on the growing prefix."""
     tokens = list(prompt)
     for _ in range(count):
-        logits, _ = GPT.apply(PARAMS, STATE, jnp.array([tokens[-context:]]))
+        logits, _ = run(jnp.array([tokens[-context:]]))
         tokens.append(int(np.argmax(logits[0, -1])))
     return tokens[len(prompt) :]
 

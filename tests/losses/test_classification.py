@@ -87,6 +87,10 @@ def test_a_class_that_does_not_exist_gives_nan_and_spoils_no_neighbour(label, sm
     assert np.isnan(loss).tolist() == [False, True, False]
 
 
+def test_a_negative_class_number_of_few_bits_gives_nan_too():
+    assert np.isnan(cross_entropy(jnp.zeros((2, 256)), jnp.array([-1, 5], jnp.int8))).tolist() == [True, False]
+
+
 def test_an_excluded_class_may_have_minus_infinity():
     logits = jnp.array([[1.0, -jnp.inf, 2.0]])
     loss, grad = jax.value_and_grad(lambda z: cross_entropy(z, jnp.array([0])).sum())(logits)

@@ -163,6 +163,13 @@ def test_a_sum_of_large_but_finite_branches_is_named():
     assert str(found(model, params, state, batch_for(x))) == "add in the forward pass of layer 'sum'"
 
 
+def test_of_two_culprits_the_first_is_named():
+    model, x = MODELS["graph"]
+    params, state = variables(model, x)
+    params = {**params, **{n: {**params[n], "kernel": jnp.full((5, 4), 3e38)} for n in ("right", "left")}}
+    assert found(model, params, state, batch_for(np.abs(x) + 1)).path == "left"
+
+
 def test_the_block_of_a_stack_is_named_where_only_the_last_one_is_bad():
     model, x = MODELS["transformer"]
     params, state = variables(model, x)
@@ -234,6 +241,24 @@ def test_infinities_that_come_to_nothing_are_no_culprits():
     assert culprit is None or culprit.phase == "backward pass"
     model = Sequential((Does("benign"), Dense(3), Does("log"), Activation("tanh"), Does("divide")))
     assert found(model, *variables(model, x), batch_for(x)).path in ("does_1", "does_2")
+
+
+@dataclass(frozen=True)
+class Largest(Layer):
+    """The larger of two inputs, NaN if one is."""
+
+    def forward(self, params, a, b):
+        return jnp.maximum(a, b)
+
+
+def test_a_nan_goes_back_to_the_nan_and_not_to_an_infinity_beside_it():
+    nodes = (
+        Node("infinite", Does("log"), ("x",)),
+        Node("bad", Does("square root"), ("x",)),
+        Node("largest", Largest(), ("infinite", "bad")),
+    )
+    model, x = Graph(("x",), nodes, ("largest",)), normal(3, 4, 5)
+    assert found(model, {}, {}, batch_for(x)).path == "bad"
 
 
 def test_a_loss_that_makes_bad_numbers_is_named():

@@ -14,6 +14,7 @@ from zerfoo_jax.layers import BatchNorm, Dense, Dropout, Sequential
 from zerfoo_jax.losses import cross_entropy, mse
 from zerfoo_jax.metrics import Accuracy, ConfusionMatrix, MeanAbsoluteError
 from zerfoo_jax.metrics.base import add_sums
+from zerfoo_jax.numeric import LossScale
 from zerfoo_jax.optim import adam, adamw, clipped, cosine, sgd
 from zerfoo_jax.training import make_eval_step, make_train_step
 
@@ -130,7 +131,7 @@ def test_half_precision_really_computes_in_it():
 
 def scaled_state(scale, finite_steps=0, optimizer=None):
     state = new_state(MLP, optimizer or sgd(0.1), numbers_batch(6), precision="float16")
-    return state.replace(scaler=state.scaler.replace(scale=jnp.float32(scale), finite_steps=jnp.int32(finite_steps)))
+    return state.replace(scaler=LossScale(jnp.float32(scale), jnp.int32(finite_steps)))
 
 
 def test_float16_gradients_are_unscaled():
