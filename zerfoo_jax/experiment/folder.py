@@ -61,19 +61,26 @@ class RunFolder:
                 f"cannot write run folder {str(self.path)!r}: {error.strerror}", fix="choose another --run"
             ) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(lock)
+            self._keep_config(config)
+            write_atomically(self.path / "env.json", json.dumps(environment(), indent=2) + "\n")
+        except BaseException:
+            lock.close()  # which unlocks it
+            raise
+        return lock
+
+    def _lock(self, file: IO[str]) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ConfigError(
                 f"run folder {str(self.path)!r} is in use by another process", fix="wait for it, or choose another --run"
             ) from error
-        self._keep_config(config)
-        write_atomically(self.path / "env.json", json.dumps(environment(), indent=2) + "\n")
-        return lock
 
     def _keep_config(self, config: Experiment) -> None:
         new = resolved(config)
         if self.config.exists():
-            old = self.config.read_text()
+            old = self.config.read_text(errors="replace")
             difference = list(
                 difflib.unified_diff(_binding(old), _binding(new), "this run folder", "the given config", n=0, lineterm="")
             )

@@ -6,22 +6,22 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-import optax
 
 from zerfoo_jax.config.load import NamedSection, Places
-from zerfoo_jax.core.errors import ConfigError, DataError, Problem, ZerfooError
-from zerfoo_jax.core.fields import options
+from zerfoo_jax.core.errors import ConfigError, DataError, Problem
+from zerfoo_jax.core.fields import LARGEST, options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer, Walk
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.data.source import Dataset
+from zerfoo_jax.experiment.compatibility import misfits
 from zerfoo_jax.experiment.schema import Experiment
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS, Metric
 from zerfoo_jax.models import model_from_config
-from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES, clipped, constant
+from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES, Optimizer, clipped, constant
 from zerfoo_jax.optim.schedules import Schedule
 from zerfoo_jax.training import TrainState, make_train_step
 from zerfoo_jax.training.gradients import Loss
@@ -41,7 +41,7 @@ class Wired:
     input_spec: Spec
     loss: Loss
     metrics: Mapping[str, Metric]
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
     schedule: Schedule
     steps: int
 
@@ -89,7 +89,7 @@ def wire(config: Experiment, places: Places) -> Wired:
         return None
 
     dataset = part("data", lambda: bind(DATASETS, config.data.spec(), "dataset")())
-    steps = _steps(config, dataset)
+    steps = part("train.epochs", lambda: _steps(config, dataset)) or 1
     loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
     metrics = part("metrics", lambda: {_name(m): _metric(m, dataset) for m in config.metrics})
     schedule = part("optimizer.schedule", lambda: _schedule(config, steps))
@@ -98,7 +98,9 @@ def wire(config: Experiment, places: Places) -> Wired:
     model = part("", lambda: model_from_config(config.model, example))
     if problems or not (dataset and example and model and loss and optimizer and schedule and metrics is not None):
         raise ConfigError(problems)
-    _check_loss(model[1], loss, dataset)
+    problems = misfits(config, dataset, model[1].visits[-1].output, loss, metrics)
+    if problems:
+        raise places.locate(ConfigError(problems))
     return Wired(config, dataset, *model, example, loss, metrics, optimizer, schedule, steps)
 
 
@@ -120,7 +122,10 @@ def _metric(section: str | NamedSection, dataset: Dataset | None) -> Metric:
 def _steps(config: Experiment, dataset: Dataset | None) -> int:
     if config.train.steps is not None or dataset is None or config.train.epochs is None:
         return config.train.steps or 1
-    return max(1, round(config.train.epochs * len(dataset.train) / config.train.batch_size))
+    steps = round(config.train.epochs * len(dataset.train) / config.train.batch_size)
+    if steps > LARGEST:
+        raise ConfigError(f"epochs = {config.train.epochs} are {steps:.3g} steps, over {LARGEST}", fix="train for less")
+    return max(1, steps)
 
 
 def _schedule(config: Experiment, steps: int) -> Schedule:
@@ -129,9 +134,11 @@ def _schedule(config: Experiment, steps: int) -> Schedule:
     return make(config.optimizer.learning_rate, steps)
 
 
-def _optimizer(config: Experiment, schedule: Schedule) -> optax.GradientTransformation:
+def _optimizer(config: Experiment, schedule: Schedule) -> Optimizer:
     section = config.optimizer
-    make = bind(OPTIMIZERS, {"name": section.name, **(section.model_extra or {})}, "optimizer")
+    # An option set to null is as if left out: so a setting can take back what a file says of another optimizer.
+    given = {name: value for name, value in (section.model_extra or {}).items() if value is not None}
+    make = bind(OPTIMIZERS, {"name": section.name, **given}, "optimizer")
     optimizer = make(schedule if section.schedule else section.learning_rate)
     return clipped(optimizer, section.clip_norm) if section.clip_norm else optimizer
 
@@ -140,12 +147,3 @@ def _example(dataset: Dataset) -> Spec:
     """Shape and dtype of a batch of inputs, with one example."""
     inputs = dataset.train.batch(np.arange(1))["inputs"]
     return Spec(inputs.shape, jax.dtypes.canonicalize_dtype(inputs.dtype))
-
-
-def _check_loss(walk: Walk, loss: Loss, dataset: Dataset) -> None:
-    """Tries the loss on the model's output spec, so that a wrong last layer is reported before training."""
-    targets = dataset.train.batch(np.arange(1))["targets"]
-    try:
-        jax.eval_shape(loss, walk.visits[-1].output, targets)
-    except ZerfooError as error:
-        raise ConfigError([problem.under("loss") for problem in error.problems]) from error

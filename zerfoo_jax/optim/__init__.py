@@ -1,6 +1,7 @@
 """Optimizers and schedules: the project's only door to optax. Adding one: a function, and a line in its table."""
 
 from zerfoo_jax.optim.optimizers import OPTIMIZERS as OPTIMIZERS
+from zerfoo_jax.optim.optimizers import Optimizer as Optimizer
 from zerfoo_jax.optim.optimizers import adam as adam
 from zerfoo_jax.optim.optimizers import adamw as adamw
 from zerfoo_jax.optim.optimizers import clipped as clipped

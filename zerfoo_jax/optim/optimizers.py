@@ -1,7 +1,7 @@
 """Optimizers: optax's gradient transformations under one signature, `(learning_rate, *, options)`."""
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import optax
@@ -11,12 +11,13 @@ from zerfoo_jax.core.fields import NonNegativeFloat, PositiveFloat, Probability
 from zerfoo_jax.core.types import Tree
 from zerfoo_jax.optim.schedules import Schedule
 
+Optimizer: TypeAlias = optax.GradientTransformation
+"""Pure functions `init(params)` and `update(gradients, state, params)`."""
+
 DECAYED_LEAVES = ("kernel", "embedding")
 
 
-def sgd(
-    learning_rate: float | Schedule, *, momentum: Probability = 0.0, nesterov: bool = False
-) -> optax.GradientTransformation:
+def sgd(learning_rate: float | Schedule, *, momentum: Probability = 0.0, nesterov: bool = False) -> Optimizer:
     """Stochastic gradient descent: m <- momentum m + g, p <- p - rate m (Sutskever et al., ICML 2013).
 
     Raises `ConfigError` for `nesterov` without momentum, which would change nothing.
@@ -28,7 +29,7 @@ def sgd(
 
 def adam(
     learning_rate: float | Schedule, *, b1: Probability = 0.9, b2: Probability = 0.999, eps: PositiveFloat = 1e-8
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """Adam (Kingma & Ba, arXiv 1412.6980)."""
     return promoting(optax.adam(learning_rate, b1=b1, b2=b2, eps=eps))
 
@@ -41,7 +42,7 @@ def adamw(
     eps: PositiveFloat = 1e-8,
     weight_decay: NonNegativeFloat = 0.01,
     decayed: tuple[str, ...] = DECAYED_LEAVES,
-) -> optax.GradientTransformation:
+) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101) on the leaves named in `decayed`."""
     options: dict[str, Any] = {"b1": b1, "b2": b2, "eps": eps, "weight_decay": weight_decay}
     return promoting(optax.adamw(learning_rate, **options, mask=lambda params: named_leaves(params, decayed)))
@@ -63,7 +64,7 @@ def named_leaves(params: Tree, names: Collection[str]) -> Tree:
     return jax.tree_util.tree_map_with_path(is_named, params)
 
 
-def promoting(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+def promoting(inner: optax.GradientTransformation) -> Optimizer:
     """The same, whatever the caller's rule for mixing dtypes is: optax mixes integers with floats."""
 
     def init(params: optax.Params) -> optax.OptState:
@@ -79,9 +80,9 @@ def promoting(inner: optax.GradientTransformation) -> optax.GradientTransformati
     return optax.GradientTransformation(init, update)
 
 
-def clipped(optimizer: optax.GradientTransformation, norm: float) -> optax.GradientTransformation:
+def clipped(optimizer: Optimizer, norm: float) -> Optimizer:
     """The optimizer behind a clip of the gradients' global norm (Pascanu et al., arXiv 1211.5063)."""
     return optax.chain(optax.clip_by_global_norm(norm), optimizer)
 
 
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
