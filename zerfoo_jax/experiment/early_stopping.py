@@ -1,6 +1,7 @@
 """Stopping when a metric no longer improves; its state is plain data, saved in every checkpoint."""
 
 from collections.abc import Mapping
+import math
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, nearest
@@ -25,10 +26,10 @@ def observe(section: EarlyStoppingSection, state: Mapping[str, Any], values: Map
         )
     value = values[section.monitor]
     best = state.get("best")
-    gain = 0.0 if best is None else (best - value if section.mode == "min" else value - best)
-    if best is None or gain > section.min_delta:
+    gain = math.inf if best is None else (best - value if section.mode == "min" else value - best)
+    if gain > section.min_delta and not math.isnan(value):
         return {"best": value, "without_gain": 0}
-    return {"best": best, "without_gain": state["without_gain"] + 1}
+    return {"best": best, "without_gain": state.get("without_gain", 0) + 1}
 
 
 def exhausted(section: EarlyStoppingSection, state: Mapping[str, Any]) -> bool:

@@ -43,7 +43,7 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
     """All records of a run; `DataError` with the line where one cannot be read."""
     records = []
     try:
-        lines = folder.metrics.read_text().splitlines()
+        lines = folder.metrics.read_text(errors="replace").splitlines()
     except OSError as error:
         raise DataError(f"cannot read {str(folder.metrics)!r}: {error.strerror}", fix="train the run first") from error
     for number, line in enumerate(lines, 1):
@@ -56,7 +56,7 @@ def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:
 
 def _readable(path: Path) -> Iterator[dict[str, Any]]:
     """The records that can be read: a killed process may leave half a line at the end."""
-    return filter(None, map(_record, path.read_text().splitlines()))
+    return filter(None, map(_record, path.read_text(errors="replace").splitlines()))
 
 
 def _record(line: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ class Reporter:
 
     def __init__(self, steps: int, batch_size: int, start: int, console: Console | None = None):
         self._console = console or Console(stderr=True)
-        self._steps, self._batch_size = steps, batch_size
+        self._steps, self._batch_size, self._start = steps, batch_size, start
         self._speed = _Speed(start)
         self._last_line = 0.0
         self._bar: Progress | None = None
@@ -25,9 +25,9 @@ class Reporter:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console)
-            self._task = self._bar.add_task("compiling", total=self._steps, completed=self._speed.first_step)
+            self._task = self._bar.add_task("compiling", total=self._steps, completed=self._start)
             self._bar.start()
         return self
 
@@ -61,22 +61,22 @@ class Reporter:
 
 
 class _Speed:
-    """Steps per second, since the last look and over all; the first step, which compiles, is left out of the latter."""
+    """Steps per second, since the last look and over all; the latter without what comes before the first look, which compiles."""
 
     def __init__(self, start: int):
-        self.first_step = self._step = start
-        self._time = self._first_time = time.monotonic()
+        self._step, self._time = start, time.monotonic()
+        self._first: tuple[int, float] | None = None
 
     def since_last(self, step: int) -> float:
         now = time.monotonic()
         speed = (step - self._step) / max(now - self._time, 1e-9)
-        if self._step == self.first_step:
-            self.first_step, self._first_time = step, now
         self._step, self._time = step, now
+        self._first = self._first or (step, now)
         return speed
 
     def overall(self, step: int) -> float:
-        return (step - self.first_step) / max(time.monotonic() - self._first_time, 1e-9)
+        first_step, first_time = self._first or (step, 0.0)
+        return (step - first_step) / max(time.monotonic() - first_time, 1e-9)
 
 
 def describe(values: Mapping[str, float]) -> str:
