@@ -135,6 +135,7 @@ class Walk:
     _guessed_after: str = ""
 
     def visit(self, layer: Layer, name: str, key: Array, *xs: Any) -> Built:
+        """Builds a child called `name` and writes down its shapes, or with `collect` its problems."""
         outer, self._path = self._path, join_path(self._path, name)
         try:
             expect_inputs(layer, xs)

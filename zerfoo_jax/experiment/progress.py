@@ -61,7 +61,7 @@ class Reporter:
 
 
 class _Speed:
-    """Steps per second, since the last look and over all; the latter without what comes before the first look, which compiles."""
+    """Steps per second, since the last look and over all, where the time before the first look, which compiles, is left out."""
 
     def __init__(self, start: int):
         self._step, self._time = start, time.monotonic()
