@@ -2,6 +2,7 @@
 
 python scripts/bench/train_step.py            all rows; those whose other side is not installed say so
 python scripts/bench/train_step.py mlp gpt    some of them
+python scripts/bench/train_step.py --threads 1
 """
 
 import argparse
@@ -26,7 +27,11 @@ from zerfoo_jax.optim import adam
 from zerfoo_jax.training import TrainState, make_train_step
 
 Batch = dict[str, Any]
-THREADS = len(os.sched_getaffinity(0))
+
+
+def threads() -> int:
+    """How many threads each side has: as many as this process has processors."""
+    return len(os.sched_getaffinity(0))
 
 
 def our_step(model: Layer, batch: Batch, steps: int) -> Timed:
@@ -85,7 +90,7 @@ def bench_mlp(repeats: int) -> None:
     model, batch = mlp(features=10, hidden=(512, 512)), pictures(128, 28)
     ours = our_step(model, batch, 100)
     ratio_row("MLP 784-512-512-10 b128: ours / hand-written JAX", ours, hand_written_step(model, batch, 100), repeats, 1.02)
-    against_torch("MLP 784-512-512-10 b128", ours, lambda: others.torch_mlp(batch, 100, THREADS), repeats, 0.90)
+    against_torch("MLP 784-512-512-10 b128", ours, lambda: others.torch_mlp(batch, 100, threads()), repeats, 0.90)
 
 
 def bench_stack(repeats: int) -> None:
@@ -96,13 +101,13 @@ def bench_stack(repeats: int) -> None:
 
 def bench_cnn(repeats: int) -> None:
     batch = pictures(64, 28)
-    against_torch("CNN b64", our_step(cnn(), batch, 20), lambda: others.torch_cnn(batch, 20, THREADS), repeats, 0.80)
+    against_torch("CNN b64", our_step(cnn(), batch, 20), lambda: others.torch_cnn(batch, 20, threads()), repeats, 0.80)
 
 
 def bench_gpt(repeats: int) -> None:
     batch = texts(8, 128, 1024)
     ours = our_step(gpt(vocab_size=1024, num_layers=4, features=256, num_heads=4), batch, 3)
-    against_torch("GPT 4 layers, 256 wide, 128 tokens, b8", ours, lambda: others.torch_gpt(batch, 3, THREADS), repeats, 1.30)
+    against_torch("GPT 4 layers, 256 wide, 128 tokens, b8", ours, lambda: others.torch_gpt(batch, 3, threads()), repeats, 1.30)
 
 
 def bench_host(repeats: int) -> None:
@@ -135,8 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", choices=[[], *BENCHES], help="which comparisons (default: all)")
     parser.add_argument("--repeats", type=int, default=15, help="turns of each side (default 15)")
+    parser.add_argument("--threads", type=int, help="threads of each side (default: all processors)")
     arguments = parser.parse_args()
-    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, {THREADS} threads, median of {arguments.repeats} pairs")
+    if arguments.threads:  # before JAX makes its thread pool
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, {threads()} threads, median of {arguments.repeats} pairs")
     for name in arguments.rows or BENCHES:
         BENCHES[name](arguments.repeats)
 
