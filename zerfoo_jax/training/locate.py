@@ -20,6 +20,8 @@ from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
 from zerfoo_jax.numeric import Policy, policy
 from zerfoo_jax.training.gradients import Loss, Objective, gradients
 
+CALLS = ("checkpoint", "closed_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2")
+"""The primitives that only call the jaxpr they hold."""
 Phase = Literal["arguments", "forward pass", "backward pass"]
 Body = tuple[Any, Sequence[Any], Sequence[Any]]
 """A jaxpr, its constants and its arguments."""
@@ -82,16 +84,22 @@ def _search_in(function: Callable[..., Tree], arguments: tuple[Tree, ...], phase
 
 def _search(body: Body, prefix: str) -> tuple[str, str] | None:
     """Name stack and primitive of the culprit in a jaxpr, if a result of it is not finite."""
-    jaxpr, consts, arguments = body
-    values: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *arguments), strict=True))
-    for equation in jaxpr.eqns:
-        values.update(zip(equation.outvars, _run(equation, _read(equation.invars, values)), strict=True))
-    equation = _origin(jaxpr, values)
+    values = _evaluated(body)
+    equation = _origin(body[0], values)
     if equation is None:
         return None
     path = "/".join(part for part in (prefix, str(equation.source_info.name_stack)) if part)
     inner = (_search(inside, path) for inside in _bodies(equation, _read(equation.invars, values)))
     return next(filter(None, inner), (path, equation.primitive.name))
+
+
+def _evaluated(body: Body) -> dict[Any, Any]:
+    """The value of every variable of a jaxpr."""
+    jaxpr, consts, arguments = body
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *arguments), strict=True))
+    for equation in jaxpr.eqns:
+        values.update(zip(equation.outvars, _run(equation, _read(equation.invars, values)), strict=True))
+    return values
 
 
 def _origin(jaxpr: Any, values: dict[Any, Any]) -> Any:
@@ -118,6 +126,9 @@ def _read(variables: Sequence[Any], values: dict[Any, Any]) -> list[Any]:
 
 
 def _run(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+    called = _called(equation, inputs)
+    if called:  # not compiled as a whole: that takes longer than its few operations, which JAX has compiled before
+        return _read(called[0].outvars, _evaluated(called))
     options = equation.primitive.get_bind_params(equation.params)
     outputs = equation.primitive.bind(*inputs, **options)
     return outputs if equation.primitive.multiple_results else [outputs]
@@ -128,18 +139,22 @@ def _bodies(equation: Any, inputs: Sequence[Any]) -> Iterator[Body]:
     if equation.primitive.name == "cond":
         chosen = equation.params["branches"][int(inputs[0])]
         yield chosen.jaxpr, chosen.consts, inputs[1:]
-        return
-    body = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
-    if body is None:
-        return
-    jaxpr, consts = getattr(body, "jaxpr", body), getattr(body, "consts", ())
-    if equation.primitive.name == "scan":
-        yield from _iterations(equation, jaxpr, consts, inputs)
-    elif len(inputs) == len(jaxpr.invars):
-        yield jaxpr, consts, inputs
+    elif equation.primitive.name == "scan":
+        yield from _iterations(equation, inputs)
+    elif called := _called(equation, inputs):
+        yield called
 
 
-def _iterations(equation: Any, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Any]) -> Iterator[Body]:
+def _called(equation: Any, inputs: Sequence[Any]) -> Body | None:
+    """The jaxpr of an equation that does no more than call it."""
+    if equation.primitive.name not in CALLS:
+        return None
+    body = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
+    return getattr(body, "jaxpr", body), getattr(body, "consts", ()), inputs
+
+
+def _iterations(equation: Any, inputs: Sequence[Any]) -> Iterator[Body]:
+    jaxpr, consts = equation.params["jaxpr"].jaxpr, equation.params["jaxpr"].consts
     # Rows have one axis more outside than inside, carried values the same; what is left is constant.
     num_rows = sum(x.aval.ndim > v.aval.ndim for x, v in zip(equation.invars, jaxpr.invars, strict=True))
     num_carry = sum(o.aval.ndim == v.aval.ndim for o, v in zip(equation.outvars, jaxpr.outvars, strict=True))
