@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.command_line import TINY
 from zerfoo_jax.data import DATASETS
+from zerfoo_jax.experiment import runtime
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -200,3 +201,12 @@ def test_check_reports_shapes_at_their_line(invoke, config):
     assert (
         f"expected 3 axes (batch, time, features), got shape (1, 8, 8, 3)\n  at {config}:7:7 (model.layers[1])" in result.stderr
     )
+
+
+def test_check_can_do_without_the_cache(invoke, config, monkeypatch):
+    calls = []
+    monkeypatch.setattr(runtime, "enable_compilation_cache", lambda: calls.append(1))
+    invoke("check", config, "runtime.compilation_cache=false")
+    assert calls == []
+    invoke("check", config)
+    assert calls == [1]

@@ -98,6 +98,12 @@ def test_a_folder_in_use_by_another_process_is_refused(folder, config):
     folder.claim(config()).close()
 
 
+def test_a_folder_is_claimed_once(folder, config):
+    with folder.claim(config()), pytest.raises(ConfigError, match="in use by another process"):
+        folder.claim(config())
+    folder.claim(config()).close()
+
+
 def test_a_refused_folder_is_free_again(folder, config):
     folder.claim(config()).close()
     with pytest.raises(ConfigError) as caught:  # whose traceback keeps every local alive

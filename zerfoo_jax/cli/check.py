@@ -17,7 +17,8 @@ def check(config: ConfigArgument, overrides: OverrideArguments = None) -> None:
     from zerfoo_jax.experiment.runtime import enable_compilation_cache
     from zerfoo_jax.experiment.wiring import wire
 
-    enable_compilation_cache()
+    if checked.runtime.compilation_cache:
+        enable_compilation_cache()
     wired = wire(checked, places)
     table = Table("path", "layer", "output", "parameters", title=checked.name)
     for visit in leaf_layers(wired):

@@ -26,7 +26,8 @@ def train(
     from zerfoo_jax.experiment.train import train as train_run
     from zerfoo_jax.experiment.wiring import wire
 
-    enable_compilation_cache()
+    if checked.runtime.compilation_cache:
+        enable_compilation_cache()
     folder = RunFolder(run or Path("runs") / checked.name)
     wired = wire(checked, places)
     finished = train_run(wired, folder, started)

@@ -32,7 +32,8 @@ def train(config: Experiment, places: Places, run: str | Path | None = None) -> 
 
     Raises `ConfigError` for what does not fit together, `DivergedError` when numbers stop being finite.
     """
-    enable_compilation_cache()
+    if config.runtime.compilation_cache:
+        enable_compilation_cache()
     return train_run(wire(config, places), RunFolder(Path(run or Path("runs") / config.name)))
 
 
