@@ -1,8 +1,10 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import pytest
 
+from zerfoo_jax.experiment import runtime
 from zerfoo_jax.experiment.runtime import cache_folder, enable_compilation_cache
 
 
@@ -41,7 +43,8 @@ def test_a_cache_that_cannot_be_made_is_done_without(monkeypatch, tmp_path, upda
 
 def test_a_cache_of_the_users_own_stays(monkeypatch, tmp_path, updates):
     monkeypatch.setenv("ZERFOO_CACHE", str(tmp_path / "c"))
-    monkeypatch.setitem(jax.config.values, "jax_compilation_cache_dir", "/mine")
+    mine = SimpleNamespace(values={"jax_compilation_cache_dir": "/mine"}, update=updates.__setitem__)
+    monkeypatch.setattr(runtime, "jax", SimpleNamespace(config=mine))
     enable_compilation_cache()
     assert updates == {}
     assert not (tmp_path / "c").exists()
