@@ -37,7 +37,7 @@ def test_every_member_has_an_example():
 
 
 @every_member
-@pytest.mark.parametrize("cuts", [[5], [1, 2, 11], [4, 4, 8]])
+@pytest.mark.parametrize("cuts", [[5], [1, 1, 11]])
 def test_batches_of_unequal_size_add_up_to_the_whole(name, cuts):
     metric, outputs, targets = made(name)
     whole = metric.compute(jax.jit(metric.update)(outputs, targets, WEIGHTS))

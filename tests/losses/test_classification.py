@@ -27,7 +27,7 @@ def ours(logits, labels, smoothing, cotangent):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize(("lead", "classes"), [((4,), 3), ((1,), 7), ((2, 5), 3), ((2, 3, 4), 2), ((), 5)])
 def test_agrees_with_torch(torch, lead, classes, smoothing, soft):
     rng = np.random.default_rng(classes)

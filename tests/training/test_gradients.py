@@ -48,11 +48,20 @@ def assert_all_close(actual, expected, tolerance):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), actual, expected)
 
 
-@pytest.mark.parametrize(("size", "weights"), [(12, "none"), (12, "per token"), (13, "none"), (13, "per example")])
-def test_accumulation_changes_no_result_of_a_step(size, weights):
+@pytest.mark.parametrize(
+    ("size", "weights", "counts"),
+    [
+        (12, "none", (2, 3, 4, 5)),
+        (12, "per example", (5,)),
+        (13, "none", (3,)),
+        (13, "per example", (2, 3, 4, 5)),
+        (13, "per token", (2, 5)),
+    ],
+)
+def test_accumulation_changes_no_result_of_a_step(size, weights, counts):
     batch = tokens_batch(size, weights)
     expected = after_a_step(TOKENS, cross_entropy, METRICS, batch, 1)
-    for accumulate in (2, 3, 4, 5):
+    for accumulate in counts:
         assert_all_close(after_a_step(TOKENS, cross_entropy, METRICS, batch, accumulate), expected, 1e-6)
 
 
