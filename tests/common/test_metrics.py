@@ -37,11 +37,10 @@ def test_every_member_has_an_example():
 
 
 @every_member
-@pytest.mark.parametrize("cuts", [[5], [1, 1, 11]])
-def test_batches_of_unequal_size_add_up_to_the_whole(name, cuts):
+def test_batches_of_unequal_size_add_up_to_the_whole(name):
     metric, outputs, targets = made(name)
     whole = metric.compute(jax.jit(metric.update)(outputs, targets, WEIGHTS))
-    parts = zip(*(np.split(x, cuts) for x in (outputs, targets, WEIGHTS)), strict=True)
+    parts = zip(*(np.split(x, [5, 6]) for x in (outputs, targets, WEIGHTS)), strict=True)
     merged = reduce(add_sums, (metric.update(*map(jnp.asarray, part)) for part in parts))
     np.testing.assert_allclose(metric.compute(merged), whole, rtol=1e-5)
 
