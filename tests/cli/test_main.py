@@ -90,7 +90,7 @@ def test_a_folder_that_is_no_run(invoke, verb, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
         result = invoke(verb, path)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert result.stdout == ""
         assert "is not a run folder" in result.stderr
         assert "fix: give the folder" in result.stderr

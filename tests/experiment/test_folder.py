@@ -1,12 +1,13 @@
 import fcntl
 import json
 import os
+from pathlib import Path
 import subprocess
 import sys
 
 import pytest
 
-from zerfoo_jax.core.errors import ConfigError, DataError
+from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.experiment.folder import RunFolder, environment, existing, resolved, write_atomically
 from zerfoo_jax.experiment.reading import read_config
 
@@ -34,7 +35,7 @@ def folder(tmp_path):
 
 
 def test_claiming_writes_the_resolved_config_and_the_environment(folder, config):
-    with folder.claim(config("train.batch_size=7")):
+    with folder.claim(config("train.batch_size=7"), Path()):
         found, _ = read_config(folder.config)
         assert found == config("train.batch_size=7")
         assert json.loads((folder.path / "env.json").read_text())["python"] == environment()["python"]
@@ -49,13 +50,13 @@ def test_a_resolved_config_resolves_to_itself(config):
 
 def test_the_same_config_may_come_again(folder, config):
     for _ in range(2):
-        folder.claim(config()).close()
+        folder.claim(config(), Path()).close()
 
 
 def test_another_config_is_refused_with_the_difference(folder, config):
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
     with pytest.raises(ConfigError) as caught:
-        folder.claim(config("train.batch_size=7", "optimizer.momentum=0.5"))
+        folder.claim(config("train.batch_size=7", "optimizer.momentum=0.5"), Path())
     text = str(caught.value)
     assert "-  batch_size: 64\n+  batch_size: 7" in text
     assert "+  momentum: 0.5" in text
@@ -65,16 +66,16 @@ def test_another_config_is_refused_with_the_difference(folder, config):
 
 @pytest.mark.parametrize("override", ["logging.every=3", "logging.tensorboard=false", "runtime.compilation_cache=false"])
 def test_what_does_not_change_results_may_change(folder, config, override):
-    folder.claim(config()).close()
-    folder.claim(config(override)).close()
+    folder.claim(config(), Path()).close()
+    folder.claim(config(override), Path()).close()
     assert override.partition(".")[2].replace("=", ": ") in folder.config.read_text()
 
 
 def test_a_config_that_is_damaged_is_another_config(folder, config):
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
     folder.config.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="different config"):
-        folder.claim(config())
+        folder.claim(config(), Path())
 
 
 HOLD = """
@@ -87,27 +88,27 @@ sys.stdin.read()
 
 
 def test_a_folder_in_use_by_another_process_is_refused(folder, config):
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder.path / "run.lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         with pytest.raises(ConfigError, match="in use by another process"):
-            folder.claim(config())
+            folder.claim(config(), Path())
         other.kill()
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
 
 
 def test_a_folder_is_claimed_once(folder, config):
-    with folder.claim(config()), pytest.raises(ConfigError, match="in use by another process"):
-        folder.claim(config())
-    folder.claim(config()).close()
+    with folder.claim(config(), Path()), pytest.raises(ConfigError, match="in use by another process"):
+        folder.claim(config(), Path())
+    folder.claim(config(), Path()).close()
 
 
 def test_a_refused_folder_is_free_again(folder, config):
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
     with pytest.raises(ConfigError) as caught:  # whose traceback keeps every local alive
-        folder.claim(config("seed=1"))
+        folder.claim(config("seed=1"), Path())
     with open(folder.path / "run.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert caught.value.problems
@@ -117,14 +118,14 @@ def test_a_folder_that_cannot_be_written(tmp_path, config):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match="cannot write run folder"):
-            RunFolder(path).claim(config())
+            RunFolder(path).claim(config(), Path())
 
 
 def test_only_a_folder_with_a_config_is_a_run(tmp_path, folder, config):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(DataError, match="not a run folder"):
+        with pytest.raises(ConfigError, match="not a run folder"):
             existing(path)
-    folder.claim(config()).close()
+    folder.claim(config(), Path()).close()
     assert existing(folder.path) == folder
 
 

@@ -3,9 +3,10 @@ import sys
 
 import pytest
 
+from zerfoo_jax.config.load import NamedSection
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.experiment.packaged import find_config, packaged_configs
-from zerfoo_jax.experiment.reading import read_config
+from zerfoo_jax.experiment.reading import read_config, with_paths_from, with_paths_moved
 
 SMALL = """
 name: small
@@ -95,7 +96,23 @@ def test_a_data_path_counts_from_the_config_file(tmp_path, monkeypatch):
     (tmp_path / "sub" / "c.yaml").write_text(SMALL.replace("{name: digits}", "{name: csv, path: ../d.csv, target: y}"))
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path / "sub" / "c.yaml", (tmp_path / "sub" / "c.yaml").relative_to(tmp_path)):
-        assert read_config(path)[0].data.spec()["path"] == str(tmp_path / "d.csv")
+        config, places = read_config(path)
+        assert with_paths_from(config.data, places.folder).spec()["path"] == str(tmp_path / "d.csv")
+
+
+def test_a_data_path_of_the_command_line_counts_from_here(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.yaml").write_text(SMALL.replace("{name: digits}", "{name: csv, path: ../d.csv, target: y}"))
+    monkeypatch.chdir(tmp_path)
+    config, places = read_config(tmp_path / "sub" / "c.yaml", ["data.path=e.csv"])
+    assert with_paths_from(config.data, places.folder).spec()["path"] == str(tmp_path / "e.csv")
+
+
+def test_paths_move_with_their_config(tmp_path):
+    section = NamedSection(name="csv", path="../d.csv", target="y")
+    moved = with_paths_moved(section, tmp_path / "sub", tmp_path / "runs" / "a")
+    assert moved.spec()["path"] == "../../d.csv"
+    assert with_paths_moved(NamedSection(name="csv", path="/d.csv"), tmp_path, tmp_path / "b").spec()["path"] == "/d.csv"
 
 
 @pytest.mark.parametrize("name", packaged_configs())

@@ -5,13 +5,12 @@ from pathlib import Path
 import random
 import shutil
 import signal
-import subprocess
 import time
 
 import numpy as np
 import pytest
 
-from tests.support.runs import start, summary, tiny_run, zerfoo
+from tests.support.runs import start, stop_at, summary, tiny_run, zerfoo
 
 STEPS = 400
 
@@ -28,23 +27,6 @@ def reference(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = zerfoo(cache, *tiny_run(folder, STEPS))
     assert result.returncode == 0, result.stderr
     return folder
-
-
-def last_logged_step(folder: Path) -> int:
-    try:
-        return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"]
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-def stop_at(process: subprocess.Popen[str], folder: Path, step: int, number: signal.Signals) -> tuple[str, str] | None:
-    """Sends a signal once the run has logged `step`; None if the run ended before."""
-    while last_logged_step(folder) < step:
-        if process.poll() is not None:
-            return None
-        time.sleep(0.002)
-    process.send_signal(number)
-    return process.communicate(timeout=120)
 
 
 def test_a_run_killed_at_20_random_moments_ends_with_the_same_bits(cache: Path, reference: Path, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
+import time
 
 TINY = [
     "data.held_out=20",
@@ -49,3 +51,21 @@ def tiny_run(folder: Path, steps: int, extra: Sequence[str] = ()) -> list[str]:
 def summary(folder: Path) -> dict[str, object]:
     """What a finished run says of itself."""
     return json.loads((folder / "summary.json").read_text())
+
+
+def last_logged_step(folder: Path) -> int:
+    """The last step in a run's `metrics.jsonl`, 0 before there is one."""
+    try:
+        return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def stop_at(process: subprocess.Popen[str], folder: Path, step: int, number: signal.Signals) -> tuple[str, str] | None:
+    """Sends a signal once the run has logged `step`; None if the run ended before."""
+    while last_logged_step(folder) < step:
+        if process.poll() is not None:
+            return None
+        time.sleep(0.002)
+    process.send_signal(number)
+    return process.communicate(timeout=120)

@@ -17,6 +17,7 @@ OverrideArguments = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `zerfoo train` printed it.")]
 StepOption = Annotated[int | None, typer.Option(help="Use the checkpoint of this step, not the newest good one.")]
+BestOption = Annotated[bool, typer.Option("--best", help="Use the best checkpoint by the config's checkpoint.monitor.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -11,7 +11,7 @@ def check(config: ConfigArgument, overrides: OverrideArguments = None) -> None:
 
     import jax
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from zerfoo_jax.experiment.preflight import estimate, leaf_layers
     from zerfoo_jax.experiment.runtime import enable_compilation_cache
@@ -20,7 +20,7 @@ def check(config: ConfigArgument, overrides: OverrideArguments = None) -> None:
     if checked.runtime.compilation_cache:
         enable_compilation_cache()
     wired = wire(checked, places)
-    table = Table("path", "layer", "output", "parameters", title=checked.name)
+    table = Table(Column("path", overflow="fold"), "layer", "output", "parameters", title=checked.name)
     for visit in leaf_layers(wired):
         count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(visit.params))
         outputs = ", ".join(str(tuple(leaf.shape)) for leaf in jax.tree.leaves(visit.output))

@@ -1,6 +1,8 @@
 """`zerfoo train`: runs or resumes a config."""
 
+import math
 from pathlib import Path
+import shlex
 import time
 from typing import Annotated
 
@@ -33,17 +35,19 @@ def train(
     finished = train_run(wired, folder, started)
     if finished.summary:
         for name, value in finished.summary["metrics"].items():
-            print(f"{name} {value:.4f}")
+            print(f"{name} {math.nan if value is None else value:.4f}")
         for name, value in finished.summary["baselines"].items():
             print(f"baseline/{name} {value:.4f}")
         print(f"run folder {folder.path}")
-        print(_next_commands(config, folder.path, wired.dataset.kind))
+        print(_next_commands(config, overrides or [], folder.path, speaks_bytes=wired.dataset.vocab_size == 256))
     return finished.exit_code
 
 
-def _next_commands(config: str, folder: Path, kind: str) -> str:
-    predict = {"language": ' --prompt "def "'}.get(kind, "")
-    return f"""next:
-  look     zerfoo plot {folder}
-  use      zerfoo predict {folder}{predict}
-  change   zerfoo train {config} optimizer.learning_rate=1e-3 --run {folder}_2"""
+def _next_commands(config: str, overrides: list[str], folder: Path, speaks_bytes: bool) -> str:
+    prompt = ["--prompt", "def "] if speaks_bytes else []
+    commands = {
+        "look": ["plot", str(folder)],
+        "use": ["predict", str(folder), *prompt],
+        "change": ["train", config, *overrides, "optimizer.learning_rate=1e-3", "--run", f"{folder}_2"],
+    }
+    return "\n".join(["next:", *(f"  {why:8} {shlex.join(['zerfoo', *words])}" for why, words in commands.items())])

@@ -45,6 +45,11 @@ class Places:
         # As text: a node may be called `0`, where a list would have the index 0.
         self._places, self._source = {tuple(map(str, path)): place for path, place in document.places.items()}, source
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the config file."""
+        return Path(self._source).parent
+
     def __call__(self, path: PathKey) -> str:
         keys = tuple(map(str, path))
         for length in range(len(keys), -1, -1):

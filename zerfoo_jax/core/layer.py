@@ -221,17 +221,18 @@ def walk(layer: Layer, *specs: Spec) -> Walk:
     """Checks a whole model on inputs of these shapes, without allocating any array; see `Walk`."""
     result = Walk(collect=True)
 
-    def trace(key: Array, *xs: Any) -> Tree:
+    def trace(key: Array, *xs: Any) -> tuple[Params, Tree]:
         try:
             expect_inputs(layer, xs)
-            return layer.build(result, key, *xs)[2]
+            params, _, output = layer.build(result, key, *xs)
         except Exception as error:
             for problem in problems_of(error):
                 result.report(problem)
-            return ()
+            return {}, ()
+        return params, output
 
-    output = jax.eval_shape(trace, jax.random.key(0), *specs)
-    result.visits.append(Visit("", layer, specs, output, {}))
+    params, output = jax.eval_shape(trace, jax.random.key(0), *specs)
+    result.visits.append(Visit("", layer, specs, output, params))
     return result
 
 

@@ -15,7 +15,8 @@ _PERIOD = 12
 def series(*, window: PositiveInt = 36, horizon: PositiveInt = 6, validation_fraction: OpenFraction = 0.2) -> Dataset:
     """Windows of months -> the months that follow: inputs (window, 1), targets (horizon,), float32, 732 months in all.
 
-    Values are normalised by the mean and standard deviation of the training months; an error times `Dataset.scale` is in °C.
+    Values are normalised by the mean and standard deviation of the training months; times `Dataset.scale`, plus
+    `Dataset.offset`, they are in °C.
     Validation targets are the last months; no training window reaches into them. Baselines on the validation part, in °C:
     repeating the last value, and repeating the value of the same month of the last year known.
 
@@ -44,7 +45,7 @@ def series(*, window: PositiveInt = 36, horizon: PositiveInt = 6, validation_fra
     values = ((months - mean) / std).astype(np.float32)
     train, validation = (_examples(values, first, window, horizon) for first in (first_train, first_validation))
     baselines = _baselines(months, first_validation, horizon)
-    return Dataset(train, validation, "regression", baselines=baselines, scale=float(std))
+    return Dataset(train, validation, "regression", baselines=baselines, scale=float(std), offset=float(mean))
 
 
 def _examples(values: np.ndarray, first: np.ndarray, window: int, horizon: int) -> ArraySource:

@@ -33,7 +33,8 @@ class Source(Protocol):
 class Dataset:
     """A training and a validation part. `baselines` are scores of simple predictors on the validation part.
 
-    `classes` names the class ids 0, 1, ... where there are any. `scale` turns normalised targets back into their unit.
+    `classes` names the class ids 0, 1, ... where there are any; token ids of a language lie below `vocab_size`. A normalised
+    target times `scale`, plus `offset`, is in its own unit.
     """
 
     train: Source
@@ -42,6 +43,12 @@ class Dataset:
     classes: tuple[str, ...] = ()
     baselines: Mapping[str, float] = field(default_factory=dict)
     scale: float = 1.0
+    offset: float = 0.0
+    vocab_size: int | None = None
+
+    def fingerprint(self) -> str:
+        """A short identity of both parts."""
+        return f"{self.train.fingerprint()}/{self.validation.fingerprint()}"
 
 
 @dataclass(frozen=True, eq=False)

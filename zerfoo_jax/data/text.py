@@ -48,7 +48,8 @@ def text(
     files = _library() if path is None else _files(path)
     kept, held_out = _split(_read(files, max_bytes), validation_fraction)
     train, validation = (TokenSource(part, sequence_length, VOCAB_SIZE, place) for part in (kept, held_out))
-    return Dataset(train, validation, "language", baselines=unigram_entropies(kept, held_out, VOCAB_SIZE))
+    baselines = unigram_entropies(kept, held_out, VOCAB_SIZE)
+    return Dataset(train, validation, "language", baselines=baselines, vocab_size=VOCAB_SIZE)
 
 
 def _library() -> list[Path]:

@@ -87,7 +87,7 @@ def tokens(
         )
     split = round(len(row) * (1 - validation_fraction))
     train, validation = (TokenSource(part, sequence_length, vocab_size, path) for part in (row[:split], row[split:]))
-    return Dataset(train, validation, "language")
+    return Dataset(train, validation, "language", vocab_size=vocab_size)
 
 
 def _map_raw(path: str, dtype: np.dtype) -> np.ndarray:

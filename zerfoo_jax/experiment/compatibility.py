@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zerfoo_jax.core.errors import Problem, brief, nearest
-from zerfoo_jax.core.layer import problems_of
+from zerfoo_jax.core.layer import Walk, problems_of
 from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.schema import Experiment
@@ -16,9 +16,12 @@ from zerfoo_jax.metrics import Metric
 from zerfoo_jax.training.gradients import Loss
 
 
-def misfits(config: Experiment, dataset: Dataset, output: Tree, loss: Loss, metrics: Mapping[str, Metric]) -> list[Problem]:
+def misfits(config: Experiment, dataset: Dataset, walk: Walk, loss: Loss, metrics: Mapping[str, Metric]) -> list[Problem]:
     """What is wrong between model, data, loss, metrics and what is monitored; places are config paths."""
-    problems = _monitors(config, metrics)
+    problems = [*_monitors(config, metrics), *_parts(config, dataset)]
+    output: Tree = walk.visits[-1].output
+    if not jax.tree.leaves(walk.visits[-1].params):
+        problems.append(Problem("the model has no parameters: there is nothing to train", "model", "add a layer such as Dense"))
     if not isinstance(output, Spec):
         count = len(jax.tree.leaves(output))
         return [Problem(f"the model has {count} outputs, a run needs one", "model", "name one in `outputs`"), *problems]
@@ -29,10 +32,31 @@ def misfits(config: Experiment, dataset: Dataset, output: Tree, loss: Loss, metr
         problems += _tried(
             f"metrics[{i}]", lambda *given, m=metric: _one_number(m.compute(m.update(*given))), output, targets, weights
         )
-    classes = len(dataset.classes)
-    if dataset.kind == "classification" and not problems and output.shape[-1] < classes:
+    classes = dataset.vocab_size or len(dataset.classes)
+    if dataset.kind != "regression" and not problems and output.shape[-1] < classes:
         cause = f"the model has {output.shape[-1]} outputs, the data {classes} classes"
-        problems.append(Problem(cause, "model", f"end it with features: {classes}"))
+        problems.append(Problem(cause, "model", f"give its end, and its beginning if it embeds tokens, {classes}"))
+    return problems
+
+
+def _parts(config: Experiment, dataset: Dataset) -> list[Problem]:
+    """Whether there is enough to train and validate on, and both parts are alike."""
+    sizes = len(dataset.train), len(dataset.validation)
+    if not all(sizes):
+        return [Problem(f"{sizes[0]} training and {sizes[1]} validation examples: both parts need some", "data")]
+    problems = []
+    if config.train.batch_size > sizes[0]:
+        cause = f"batch_size = {config.train.batch_size} is more than the {sizes[0]} training examples"
+        problems.append(Problem(cause, "train.batch_size", f"at most {sizes[0]}"))
+    train, validation = (
+        {name: (x.shape, str(x.dtype)) for name, x in part.batch(np.arange(1)).items()}
+        for part in (dataset.train, dataset.validation)
+    )
+    problems += [
+        Problem(f"{name} are {train[name]} for training and {validation[name]} for validation", "data", "prepare both alike")
+        for name in train
+        if train[name] != validation[name]
+    ]
     return problems
 
 

@@ -15,7 +15,8 @@ import jax
 
 import zerfoo_jax
 from zerfoo_jax.config.yaml import dump
-from zerfoo_jax.core.errors import ConfigError, DataError
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.experiment.reading import with_paths_moved
 from zerfoo_jax.experiment.schema import Experiment
 
 FREE_SECTIONS = ("logging", "runtime")
@@ -48,8 +49,9 @@ class RunFolder:
     def plots(self) -> Path:
         return self.path / "plots"
 
-    def claim(self, config: Experiment) -> IO[str]:
-        """Makes the folder this config's own and locks it for this process, until the returned file is closed.
+    def claim(self, config: Experiment, base: Path) -> IO[str]:
+        """Makes the folder this config's own and locks it for this process, until the returned file is closed. The config's
+        relative paths count from `base`.
 
         Raises `ConfigError` where another process holds it, or where it belongs to a different config (with the difference).
         """
@@ -62,7 +64,7 @@ class RunFolder:
             ) from error
         try:
             self._lock(lock)
-            self._keep_config(config)
+            self._keep_config(config, base)
             write_atomically(self.path / "env.json", json.dumps(environment(), indent=2) + "\n")
         except BaseException:
             lock.close()  # which unlocks it
@@ -77,8 +79,9 @@ class RunFolder:
                 f"run folder {str(self.path)!r} is in use by another process", fix="wait for it, or choose another --run"
             ) from error
 
-    def _keep_config(self, config: Experiment) -> None:
-        new = resolved(config)
+    def _keep_config(self, config: Experiment, base: Path) -> None:
+        data = with_paths_moved(config.data, base.resolve(), self.path.resolve())
+        new = resolved(config.model_copy(update={"data": data}))
         if self.config.exists():
             old = self.config.read_text(errors="replace")
             difference = list(
@@ -110,10 +113,10 @@ def _binding(text: str) -> list[str]:
 
 
 def existing(path: Path) -> RunFolder:
-    """The folder of a run that has been started; `DataError` where there is none."""
+    """The folder of a run that has been started; `ConfigError` where there is none."""
     folder = RunFolder(path)
     if not folder.config.is_file():
-        raise DataError(
+        raise ConfigError(
             f"{str(path)!r} is not a run folder: it has no config.yaml", fix="give the folder that `zerfoo train` printed"
         )
     return folder

@@ -26,8 +26,7 @@ class Journal:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Adds the record of one step; numbers that are not finite are written as null."""
-        record = {"step": step, **{name: value if math.isfinite(value) else None for name, value in values.items()}}
-        self._file.write(json.dumps(record) + "\n")
+        self._file.write(json.dumps(without_nonfinite({"step": step, **values})) + "\n")
         self._file.flush()
         if self._events:
             self._events.write(step, values)
@@ -37,6 +36,15 @@ class Journal:
         self._file.close()
         if self._events:
             self._events.close()
+
+
+def without_nonfinite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """The numbers with None for NaN and infinities, which JSON does not know.
+
+    >>> without_nonfinite({"loss": math.nan, "accuracy": 0.5})
+    {'loss': None, 'accuracy': 0.5}
+    """
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def read_metrics(folder: RunFolder) -> list[dict[str, Any]]:

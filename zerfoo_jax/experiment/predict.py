@@ -29,6 +29,8 @@ def read_inputs(path: Path, trained: Trained) -> np.ndarray:
             f"{str(path)!r} has shape {array.shape}, the model takes (examples, {', '.join(map(str, wanted.shape[1:]))})",
             fix="prepare the inputs as for training",
         )
+    if not len(array) or not np.isfinite(array).all():
+        raise DataError(f"{str(path)!r} holds no rows, or numbers that are not finite", fix="leave such rows out")
     return array.astype(wanted.dtype)
 
 
@@ -44,10 +46,19 @@ def outputs_of(trained: Trained, inputs: np.ndarray) -> np.ndarray:
     return np.asarray(run({"inputs": jax.numpy.asarray(inputs)}))
 
 
-def predictions(trained: Trained, inputs: np.ndarray, truth: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
-    """One record per row: class and probability, or forecast values in the data's own unit; and the truth where it is known."""
+def predictions(
+    trained: Trained, inputs: np.ndarray, truth: np.ndarray | None = None, first: int = 0
+) -> Iterator[dict[str, Any]]:
+    """One record per row: class and probability, or forecast values in the data's own unit; and the truth where it is known.
+
+    Rows are numbered from `first`.
+    """
     dataset = trained.wired.dataset
     outputs = outputs_of(trained, inputs)
+
+    def in_unit(values: np.ndarray) -> list[float]:
+        return [round(float(v) * dataset.scale + dataset.offset, 4) for v in np.ravel(values)]
+
     for i, row in enumerate(outputs):
         if dataset.kind == "classification":
             probabilities = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
@@ -55,20 +66,21 @@ def predictions(trained: Trained, inputs: np.ndarray, truth: np.ndarray | None =
             record = {"class": _class(dataset.classes, best), "probability": round(float(probabilities[best]), 4)}
             actual = None if truth is None else _class(dataset.classes, int(truth[i]))
         else:
-            record = {"values": [round(float(v) * dataset.scale, 4) for v in np.ravel(row)]}
-            actual = None if truth is None else [round(float(v) * dataset.scale, 4) for v in np.ravel(truth[i])]
-        yield {"example": i, **record, **({} if actual is None else {"truth": actual})}
+            record = {"values": in_unit(row)}
+            actual = None if truth is None else in_unit(truth[i])
+        yield {"example": first + i, **record, **({} if actual is None else {"truth": actual})}
 
 
 def _class(classes: tuple[str, ...], index: int) -> str:
     return classes[index] if index < len(classes) else str(index)
 
 
-def validation_rows(trained: Trained, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and truth of the last `count` examples of the validation part."""
+def validation_rows(trained: Trained, count: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Inputs and truth of the last `count` examples of the validation part, and the number of the first of them."""
     source = trained.wired.dataset.validation
-    batch = source.batch(np.arange(max(0, len(source) - count), len(source)))
-    return batch["inputs"], batch["targets"]
+    first = max(0, len(source) - count)
+    batch = source.batch(np.arange(first, len(source)))
+    return batch["inputs"], batch["targets"], first
 
 
 def continue_text(trained: Trained, prompt: str, count: int, temperature: float, seed: int) -> str:

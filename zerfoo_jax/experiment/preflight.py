@@ -43,7 +43,5 @@ def batch_spec(wired: Wired) -> dict[str, Spec]:
 
 def leaf_layers(wired: Wired) -> list[Visit]:
     """The layers that are not made of layers, with their shapes, for a table."""
-    paths = [visit.path for visit in wired.walk.visits]
-    return [
-        visit for visit in wired.walk.visits if visit.path and not any(other.startswith(f"{visit.path}/") for other in paths)
-    ]
+    inside = {visit.path.rpartition("/")[0] for visit in wired.walk.visits if visit.path}
+    return [visit for visit in wired.walk.visits if visit.path not in inside]

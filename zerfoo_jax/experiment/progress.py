@@ -1,6 +1,7 @@
 """What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
 
 from collections.abc import Mapping
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -40,7 +41,8 @@ class Reporter:
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads any more: no reason to stop a run
+                print(text, file=sys.stderr, flush=True)
 
     def step(self, step: int, values: Mapping[str, float]) -> float:
         """Shows where the run is; returns the speed in examples per second since the last call."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from zerfoo_jax.config.load import NamedSection, Section
-from zerfoo_jax.core.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from zerfoo_jax.core.fields import NonNegativeInt, PositiveFloat, PositiveInt, Probability
 
 
 class OptimizerSection(NamedSection):
@@ -53,7 +53,7 @@ class TrainSection(Section):
     evaluate_batch_size: PositiveInt | None = None
     accumulate: PositiveInt = 1
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    ema_decay: Fraction | None = None
+    ema_decay: Probability | None = None
     nonfinite: NonfiniteSection = NonfiniteSection()
     early_stopping: EarlyStoppingSection | None = None
 

@@ -1,5 +1,6 @@
 """Asking a run to stop: SIGTERM (the machine is wanted back) and Ctrl-C."""
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -10,7 +11,7 @@ EXIT_CODES = {signal.SIGTERM: outcome.PREEMPTED, signal.SIGINT: outcome.INTERRUP
 
 
 class StopRequest:
-    """While active, the first SIGTERM or SIGINT is noted in `exit_code`; a second SIGINT interrupts at once."""
+    """While active, the first SIGTERM or SIGINT is noted in `exit_code`; a second SIGINT ends the process at once."""
 
     def __init__(self) -> None:
         self.exit_code = outcome.DONE
@@ -26,5 +27,6 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.exit_code and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            os.write(2, b"interrupted again: stopping without waiting for the save\n")
+            os._exit(outcome.INTERRUPTED)
         self.exit_code = EXIT_CODES[signal.Signals(number)]

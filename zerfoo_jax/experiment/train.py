@@ -7,20 +7,21 @@ a run that was stopped and started any number of times ends with the same bits a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 import json
+import math
 import time
 from typing import Any
 
 import jax.numpy as jnp
 
 from zerfoo_jax.checkpoint import Checkpoints, digest
-from zerfoo_jax.core.errors import DivergedError, Problem
+from zerfoo_jax.core.errors import ConfigError, DivergedError, Problem
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.data.loader import Loader
 from zerfoo_jax.experiment import early_stopping, outcome
 from zerfoo_jax.experiment.diagnose import find_culprit
 from zerfoo_jax.experiment.evaluate import make_evaluate
 from zerfoo_jax.experiment.folder import RunFolder, write_atomically
-from zerfoo_jax.experiment.journal import Journal
+from zerfoo_jax.experiment.journal import Journal, without_nonfinite
 from zerfoo_jax.experiment.nonfinite import NonfiniteGuard, RollbackError
 from zerfoo_jax.experiment.progress import Reporter
 from zerfoo_jax.experiment.signals import StopRequest
@@ -33,6 +34,7 @@ from zerfoo_jax.training import TrainState
 class Position:
     """How far a run is, besides its `TrainState`: plain data, saved in every checkpoint."""
 
+    data_fingerprint: str
     step: int = 0
     data_digest: str = ""
     early_stopping: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class Finished:
 
 def train(wired: Wired, folder: RunFolder, started: float | None = None) -> Finished:
     """Runs or resumes a run. `started` is when the program began (`time.monotonic`), for the time to the first loss."""
-    with folder.claim(wired.config):
+    with folder.claim(wired.config, wired.folder):
         return Trainer(wired, folder, time.monotonic() if started is None else started).run()
 
 
@@ -66,7 +68,7 @@ class Trainer:
         self._guard = NonfiniteGuard(train.nonfinite)
         self._evaluate_every = train.evaluate_every or max(1, wired.steps // 10)
         self._save_every = wired.config.checkpoint.every or self._evaluate_every
-        self._position = Position()
+        self._position = Position(wired.dataset.fingerprint())
         self._scores: dict[str, float] = {}
         self._pending: tuple[int, dict[str, Array]] | None = None
         self._window: list[dict[str, float]] = []
@@ -99,6 +101,12 @@ class Trainer:
         if not self._checkpoints.holds_any():
             return self._wired.create_state()
         restored = self._checkpoints.restore(self._wired.abstract_state())
+        if restored.extra["data_fingerprint"] != self._position.data_fingerprint:
+            raise ConfigError(
+                "the data is not what this run began with",
+                place=str(self._folder.path),
+                fix="bring the old data back, or start a new run with another --run",
+            )
         self._position = Position(**restored.extra)
         self._guard.rollbacks = self._position.rollbacks
         self._scores = dict(restored.metrics)
@@ -179,6 +187,8 @@ class Trainer:
         self._scores = self._evaluate(state.best_params, state.state)
         self._journal.write(step, self._scores)
         self._reporter.evaluated(step, self._scores)
+        if not all(map(math.isfinite, self._scores.values())):
+            self._reporter.say("these scores are not finite: is there NaN, or a class the model lacks, in the validation data?")
         if section:
             self._position.early_stopping = early_stopping.observe(section, self._position.early_stopping, self._scores)
             if early_stopping.exhausted(section, self._position.early_stopping):
@@ -196,7 +206,7 @@ class Trainer:
         self._pending, self._window = None, []
         self._checkpoints.wait()
         rollbacks = self._guard.rollbacks
-        self._position = Position()
+        self._position = Position(self._position.data_fingerprint)
         state = self._resume()
         self._reporter.say(f"step {bad_step} was not finite: back to step {self._position.step}, going on with later data")
         self._guard.rollbacks = self._position.rollbacks = rollbacks
@@ -223,7 +233,8 @@ class Trainer:
         self._reporter.say("replaying from the newest checkpoint to find the layer ...")
         culprit = find_culprit(self._wired, self._checkpoints, self._step)
         place = str(culprit) if culprit else "not reproduced when replayed"
-        return DivergedError([Problem(p.cause, place, p.fix) for p in error.problems])
+        fix = "look at the data, or leave such examples out" if culprit and culprit.in_data else ""
+        return DivergedError([Problem(p.cause, place, fix or p.fix) for p in error.problems])
 
     def _finish(self, state: TrainState) -> Finished:
         self._checkpoints.wait()
@@ -235,7 +246,7 @@ class Trainer:
         summary = {
             "steps": self._position.step,
             "stopped_early": self._position.stopped,
-            "metrics": self._scores,
+            "metrics": without_nonfinite(self._scores),
             "baselines": dict(self._wired.dataset.baselines),
             "compilations": self._step.compilations,
             "sha256": {

@@ -1,6 +1,7 @@
 """A finished or interrupted run, opened for reading."""
 
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 
 from zerfoo_jax.checkpoint import Checkpoints
@@ -8,6 +9,8 @@ from zerfoo_jax.experiment.folder import RunFolder, existing
 from zerfoo_jax.experiment.reading import read_config
 from zerfoo_jax.experiment.wiring import Wired, wire
 from zerfoo_jax.training import TrainState
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,18 @@ class Trained:
     state: TrainState
 
 
-def open_run(path: Path, step: int | None = None) -> Trained:
-    """The run in a folder, at its newest good checkpoint or at a given step.
+def open_run(path: Path, step: int | None = None, best: bool = False) -> Trained:
+    """The run in a folder: at its newest good checkpoint, at a given step, or at the best step that is kept.
 
-    Raises `DataError` if the folder holds no run and `CheckpointError` if no checkpoint is good.
+    Raises `ConfigError` if the folder holds no run and `CheckpointError` if no checkpoint is good. Warns where the data is not
+    what the run was trained on.
     """
     folder = existing(path)
     config, places = read_config(folder.config)
     wired = wire(config, places)
-    with Checkpoints(folder.checkpoints) as checkpoints:
-        restored = checkpoints.restore(wired.abstract_state(), step, repair=False)
+    section = config.checkpoint
+    with Checkpoints(folder.checkpoints, monitor=section.monitor, mode=section.mode) as checkpoints:
+        restored = checkpoints.restore(wired.abstract_state(), checkpoints.best_step() if best else step, repair=False)
+    if restored.extra.get("data_fingerprint") != wired.dataset.fingerprint():
+        logger.warning("the data has changed since %s was trained: scores do not compare", path)
     return Trained(folder, wired, restored.step, restored.tree)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -17,6 +18,7 @@ from zerfoo_jax.core.types import Spec
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.compatibility import misfits
+from zerfoo_jax.experiment.reading import with_paths_from
 from zerfoo_jax.experiment.schema import Experiment
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS, Metric
@@ -35,6 +37,8 @@ class Wired:
     """The parts of a run."""
 
     config: Experiment
+    folder: Path
+    """Where the config's relative paths count from."""
     dataset: Dataset
     model: Layer
     walk: Walk
@@ -88,7 +92,7 @@ def wire(config: Experiment, places: Places) -> Wired:
             problems.extend(places.locate(error, section).problems)
         return None
 
-    dataset = part("data", lambda: bind(DATASETS, config.data.spec(), "dataset")())
+    dataset = part("data", lambda: bind(DATASETS, with_paths_from(config.data, places.folder).spec(), "dataset")())
     steps = part("train.epochs", lambda: _steps(config, dataset)) or 1
     loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
     metrics = part("metrics", lambda: {_name(m): _metric(m, dataset) for m in config.metrics})
@@ -98,10 +102,10 @@ def wire(config: Experiment, places: Places) -> Wired:
     model = part("", lambda: model_from_config(config.model, example))
     if problems or not (dataset and example and model and loss and optimizer and schedule and metrics is not None):
         raise ConfigError(problems)
-    problems = misfits(config, dataset, model[1].visits[-1].output, loss, metrics)
+    problems = misfits(config, dataset, model[1], loss, metrics)
     if problems:
         raise places.locate(ConfigError(problems))
-    return Wired(config, dataset, *model, example, loss, metrics, optimizer, schedule, steps)
+    return Wired(config, places.folder, dataset, *model, example, loss, metrics, optimizer, schedule, steps)
 
 
 def _spec(section: str | NamedSection) -> str | dict[str, Any]:

@@ -36,6 +36,11 @@ class Culprit:
     operation: str
     phase: Phase = "forward pass"
 
+    @property
+    def in_data(self) -> bool:
+        """Whether it is the batch itself that is not finite."""
+        return self.operation == "batch is not finite"
+
     def __str__(self) -> str:
         if self.phase == "arguments":
             return f"{self.operation}: {self.path!r}"
