@@ -15,7 +15,7 @@ from zerfoo_jax.layers.dense import Dense
 from zerfoo_jax.layers.dropout import drop
 from zerfoo_jax.layers.initializers import InitializerName
 from zerfoo_jax.layers.rotary import rotary_embedding
-from zerfoo_jax.layers.widen import wide_dtype
+from zerfoo_jax.numeric import wide_dtype
 
 _FUSED_FROM = 2**23
 """Scores from which cuDNN's fixed cost pays: on an H200, forward and backward, slower below, 1.5 to 5 times as fast above."""

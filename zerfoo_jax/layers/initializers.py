@@ -7,7 +7,7 @@ from jax.nn import initializers as jax_init
 
 from zerfoo_jax.core.spec import name_in
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.layers.widen import wide_dtype
+from zerfoo_jax.numeric import wide_dtype
 
 INITIALIZERS: dict[str, Callable[..., Array]] = {
     "glorot_normal": jax_init.glorot_normal(),

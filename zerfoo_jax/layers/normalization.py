@@ -12,7 +12,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
-from zerfoo_jax.layers.widen import widened
+from zerfoo_jax.numeric import widened
 
 
 def _affine_params(x: Spec, *, scale: bool, bias: bool) -> Params:

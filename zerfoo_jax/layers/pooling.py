@@ -18,8 +18,8 @@ from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
-from zerfoo_jax.layers.widen import widened
 from zerfoo_jax.layers.windows import Padding, Pair, edges, pair
+from zerfoo_jax.numeric import widened
 
 Size = tuple[int, int]
 

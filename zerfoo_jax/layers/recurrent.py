@@ -15,7 +15,7 @@ from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerName, initialize
-from zerfoo_jax.layers.widen import widened
+from zerfoo_jax.numeric import widened
 
 
 @dataclass(frozen=True)

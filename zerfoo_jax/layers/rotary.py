@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.layers.widen import widened
+from zerfoo_jax.numeric import widened
 
 
 def rotary_embedding(x: Array, positions: Array | None = None, *, base: float = 10000.0) -> Array:

@@ -4,5 +4,6 @@ from zerfoo_jax.numeric.precision import POLICIES as POLICIES
 from zerfoo_jax.numeric.precision import Policy as Policy
 from zerfoo_jax.numeric.precision import cast_floating as cast_floating
 from zerfoo_jax.numeric.precision import policy as policy
+from zerfoo_jax.numeric.precision import wide_dtype as wide_dtype
 from zerfoo_jax.numeric.precision import widened as widened
 from zerfoo_jax.numeric.scaling import LossScale as LossScale

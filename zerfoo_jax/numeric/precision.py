@@ -39,13 +39,22 @@ def policy(name: str | Policy) -> Policy:
     return POLICIES[name]
 
 
+def wide_dtype(dtype: Any) -> Any:
+    """float32, or float64 for float64: where sums, exponentials and running states are kept, which half precision cannot carry.
+
+    >>> wide_dtype(jnp.float16) is jnp.float32, wide_dtype(jnp.dtype("float64")) is jnp.float64
+    (True, True)
+    """
+    return jnp.float64 if dtype == jnp.float64 else jnp.float32
+
+
 def widened(x: Array) -> Array:
     """The array in float32, or float64 where it is that already: what sums and losses are computed in.
 
     >>> widened(jnp.ones(2, jnp.bfloat16)).dtype, widened(jnp.array([True])).dtype
     (dtype('float32'), dtype('float32'))
     """
-    return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
+    return x.astype(wide_dtype(x.dtype))
 
 
 def cast_floating(tree: Tree, dtype: Any) -> Tree:
