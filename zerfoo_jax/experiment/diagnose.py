@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from zerfoo_jax.checkpoint import Checkpoints
-from zerfoo_jax.data.loader import Loader
 from zerfoo_jax.experiment.wiring import Wired
 from zerfoo_jax.numeric.scaling import all_finite
 from zerfoo_jax.training.locate import Culprit, locate
@@ -16,18 +15,13 @@ MAX_REPLAYED_STEPS = 2000
 
 def find_culprit(wired: Wired, checkpoints: Checkpoints, step: CompiledStep) -> Culprit | None:
     """The first source of a non-finite number behind the newest checkpoint; None if replaying meets none."""
-    state, start = wired.create_state(), 0
-    if checkpoints.latest_step() is not None:
+    if checkpoints.latest_step() is None:
+        state, start = wired.create_state(), 0
+    else:
         restored = checkpoints.restore(wired.abstract_state(), repair=False)
         state, start = restored.tree, restored.step
-    train = wired.config.train
-    with Loader(
-        wired.dataset.train,
-        train.batch_size,
-        seed=wired.config.seed,
-        start_step=start,
-        steps=min(wired.steps, start + MAX_REPLAYED_STEPS),
-    ) as loader:
+    precision = wired.config.train.precision
+    with wired.batches(start, min(wired.steps, start + MAX_REPLAYED_STEPS)) as loader:
         for loaded in loader:
             before = jax.tree.map(jnp.copy, (state.params, state.state, state.key, state.step))
             state, values = step(state, loaded.batch)
@@ -37,5 +31,5 @@ def find_culprit(wired: Wired, checkpoints: Checkpoints, step: CompiledStep) -> 
             if not healthy:
                 params, layer_state, key, number = before
                 key = jax.random.fold_in(key, number)
-                return locate(wired.model, wired.loss, params, layer_state, loaded.batch, key, precision=train.precision)
+                return locate(wired.model, wired.loss, params, layer_state, loaded.batch, key, precision=precision)
     return None

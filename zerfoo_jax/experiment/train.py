@@ -16,7 +16,6 @@ import jax.numpy as jnp
 from zerfoo_jax.checkpoint import Checkpoints, digest
 from zerfoo_jax.core.errors import ConfigError, DivergedError, Problem
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.data.loader import Loader
 from zerfoo_jax.experiment import early_stopping, outcome
 from zerfoo_jax.experiment.diagnose import find_culprit
 from zerfoo_jax.experiment.evaluate import make_evaluate
@@ -126,14 +125,7 @@ class Trainer:
         position, wired = self._position, self._wired
         if self._complete:
             return state
-        with Loader(
-            wired.dataset.train,
-            wired.config.train.batch_size,
-            seed=wired.config.seed,
-            start_step=position.step,
-            steps=wired.steps,
-            digest=position.data_digest,
-        ) as loader:
+        with wired.batches(position.step, wired.steps, position.data_digest) as loader:
             for loaded in loader:
                 state, values = self._step(state, loaded.batch)
                 # Looked at one step late: by now the step before has finished, so reading it keeps the device busy.
@@ -215,18 +207,10 @@ class Trainer:
 
     def _skip_data(self, step: int) -> None:
         """Moves the data position forward without training."""
-        source, config = self._wired.dataset.train, self._wired.config
-        with Loader(
-            source,
-            config.train.batch_size,
-            seed=config.seed,
-            start_step=self._position.step,
-            steps=step,
-            digest=self._position.data_digest,
-            place=lambda batch: batch,
-        ) as loader:
+        position = self._position
+        with self._wired.batches(position.step, step, position.data_digest, place=lambda batch: batch) as loader:
             for loaded in loader:
-                self._position.step, self._position.data_digest = loaded.state["step"], loaded.state["digest"]
+                position.step, position.data_digest = loaded.state["step"], loaded.state["digest"]
 
     def _explained(self, error: DivergedError) -> DivergedError:
         self._checkpoints.wait()

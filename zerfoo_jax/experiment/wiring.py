@@ -16,6 +16,7 @@ from zerfoo_jax.core.layer import Layer, Walk
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.data import DATASETS
+from zerfoo_jax.data.loader import Loader, Place, to_device
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.compatibility import misfits
 from zerfoo_jax.experiment.reading import with_paths_from
@@ -72,6 +73,19 @@ class Wired:
             accumulate=train.accumulate,
             ema_decay=train.ema_decay,
             skip_nonfinite=train.nonfinite.policy == "skip",
+        )
+
+    def batches(self, start: int, stop: int, digest: str = "", place: Place = to_device) -> Loader:
+        """The training batches of steps `start` to `stop`; the same for training, skipping and replaying."""
+        train = self.config.train
+        return Loader(
+            self.dataset.train,
+            train.batch_size,
+            seed=self.config.seed,
+            start_step=start,
+            steps=stop,
+            digest=digest,
+            place=place,
         )
 
     def abstract_state(self) -> TrainState:
