@@ -18,7 +18,7 @@ from zerfoo_jax.layers import LAYERS
 SEQUENCE, IMAGE, VECTOR, IDS = normal(0, 3, 5, 6), normal(1, 3, 6, 5, 4), normal(2, 3, 6), np.array([[1, 2], [0, 3], [3, 3]])
 
 EXAMPLES = {
-    "Activation": (L.Activation("leaky_relu", (("negative_slope", 0.3),)), (VECTOR,)),
+    "Activation": (L.Activation({"name": "leaky_relu", "negative_slope": 0.3}), (VECTOR,)),
     "Add": (L.Add(), (VECTOR, 2 * VECTOR, VECTOR)),
     "AvgPool2D": (L.AvgPool2D((2, 3), 2, "SAME"), (IMAGE,)),
     "BatchNorm": (L.BatchNorm(momentum=0.5), (IMAGE,)),

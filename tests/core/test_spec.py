@@ -19,7 +19,7 @@ NESTED = Sequential(
     (
         Flatten(),
         Residual(
-            Sequential((Dense(3, use_bias=False), Activation("leaky_relu", (("negative_slope", 0.3),)))), shortcut=Dense(3)
+            Sequential((Dense(3, use_bias=False), Activation({"name": "leaky_relu", "negative_slope": 0.3}))), shortcut=Dense(3)
         ),
         Stack(Residual(Dense(3)), 4, unroll=True),
         Conv2D(2, (3, 5)),
@@ -170,9 +170,15 @@ def test_options_of_functions_are_strict():
     assert [problem.place for problem in caught.value.problems] == ["b1", "b2", "eps"]
 
 
-def test_options_of_an_activation_may_be_a_mapping():
-    given = {"type": "Activation", "function": "softmax", "options": {"axis": 0}}
+def test_a_field_may_name_a_member_of_a_table_with_options():
+    given = {"type": "Activation", "function": {"name": "softmax", "axis": 0}}
     layer = layer_from_spec(given, LAYERS)
-    assert layer == Activation("softmax", (("axis", 0),))
-    assert layer_from_spec(layer_to_spec(layer), LAYERS) == layer
-    assert problems({**given, "options": {"axs": 0}})[0][1] == "softmax has no option 'axs'"
+    assert layer == Activation({"name": "softmax", "axis": 0}) and hash(layer)
+    assert layer_to_spec(layer) == given and layer_from_spec(layer_to_spec(layer), LAYERS) == layer
+    assert "softmax has no option 'axs'" in problems({**given, "function": {"name": "softmax", "axs": 0}})[0][1]
+
+
+@pytest.mark.parametrize("value", [{"name": "normal", "stddev": -1}, {"name": "constant"}, {"nam": "normal"}, "normall", 3])
+def test_a_member_that_does_not_exist_or_lacks_options_is_refused(value):
+    with pytest.raises(ConfigError, match=r"Dense\.kernel_init = "):
+        Dense(3, kernel_init=value)

@@ -157,3 +157,27 @@ def test_the_walk_meets_every_layer_once_in_order_of_use():
     assert sorted(paths) == ["", "both", "left", "left/activation_0", "left/dense_0", "right", "sum"]
     assert paths.index("left") < paths.index("sum") < paths.index("both")
     assert paths.index("right") < paths.index("sum")
+
+
+SPLIT = Graph(
+    inputs=("x",),
+    nodes=(Node("pair", BRANCHES, ("x", "x")), Node("second", Activation("tanh"), ("pair:1",))),
+    outputs=("second", "pair:0"),
+)
+
+
+def test_one_of_several_outputs_is_named_by_its_number(key):
+    x = normal(0, 3, 4)
+    params, state = SPLIT.init(key, jax.ShapeDtypeStruct((3, 4), F32))
+    (second, first), _ = SPLIT.apply(params, state, x)
+    both, right = BRANCHES.apply(params["pair"], {}, x, x)[0]
+    np.testing.assert_allclose(second, np.tanh(right), rtol=1e-6)
+    np.testing.assert_allclose(first, both, rtol=1e-6)
+    assert model_from_spec(model_to_spec(SPLIT))[0] == SPLIT
+
+
+@pytest.mark.parametrize(("wire", "words"), [("pair:2", "which has 2"), ("x:0", "which has 1"), ("pair", "got a tuple")])
+def test_an_output_that_does_not_exist_is_refused(wire, words):
+    graph = Graph(("x",), (SPLIT.nodes[0], Node("next", Dense(2), (wire,))), ("next",))
+    with pytest.raises((ShapeError, GraphError), match=words):
+        check(graph, Spec((3, 4), "float32"))

@@ -85,7 +85,7 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "unknown initializer": ("{type: Dense, features: 3, kernel_init: he}", {".kernel_init": "unknown initializer"}),
     "rate over one": ("{type: Dropout, rate: 1.5}", {".rate": "less than"}),
     "rate not a number": ("{type: Dropout, rate: .nan}", {".rate": "finite"}),
-    "axis beyond the last": ("{type: Activation, function: softmax, options: {axis: 7}}", {"": "axis 7"}),
+    "axis beyond the last": ("{type: Activation, function: {name: softmax, axis: 7}}", {"": "axis 7"}),
     "no nodes": ("nodes: {}", {".nodes": "needs nodes"}),
     "nodes null": ("nodes: null", {".nodes": "needs nodes"}),
     "nodes as list": (f"nodes: [{DENSE}]", {".nodes": "needs nodes"}),

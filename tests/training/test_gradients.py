@@ -1,5 +1,7 @@
 """Gradients of a batch in micro-batches are those of the whole batch, whatever its size and weights."""
 
+from dataclasses import dataclass
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import jax
@@ -9,10 +11,13 @@ import pytest
 
 from tests.support.layers import normal
 from tests.support.training import MLP, as_numpy, classes_batch, new_state, numbers_batch
+from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers import Activation, BatchNorm, Dense, Embedding, RMSNorm, Sequential
 from zerfoo_jax.losses import cross_entropy, mse
+from zerfoo_jax.losses.base import Weighted
 from zerfoo_jax.metrics import Accuracy, ConfusionMatrix
-from zerfoo_jax.numeric import Policy
+from zerfoo_jax.numeric import Policy, policy
+from zerfoo_jax.numeric.weighting import weighted_sums
 from zerfoo_jax.optim import sgd
 from zerfoo_jax.training import make_train_step
 from zerfoo_jax.training.gradients import Objective, gradients, split, weights_of
@@ -166,3 +171,57 @@ def test_accumulation_is_exact_for_any_size_weights_and_number_of_parts(data):
     objective = Objective(Dense(2, use_bias=False), mse, {}, Policy())
     grads, _, _ = gradients(objective, {"kernel": jnp.asarray(kernel)}, {}, batch, jax.random.key(0), None, count)
     np.testing.assert_allclose(grads["kernel"], expected, rtol=1e-5, atol=1e-5)
+
+
+def weighted_by_class(outputs, targets):
+    return Weighted(cross_entropy(outputs, targets), jnp.array([0.0, 1.0, 3.0])[targets])
+
+
+def weighted_sum(outputs, targets, weights):
+    return weighted_sums(*(lambda each: (each.value, weights * each.weight))(weighted_by_class(outputs, targets)))
+
+
+@pytest.mark.parametrize("loss", [weighted_by_class, weighted_sum])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_loss_with_weights_of_its_own_is_averaged_over_what_counts(loss, accumulate):
+    batch = {**classes_batch(7), "weights": np.array([1, 2, 0, 1, 1, 0.5, 1], np.float32)}
+    state = new_state(MLP, sgd(0.1), batch)
+    objective = Objective(MLP, loss, {}, policy("float32"))
+    grads, _, sums = jax.jit(
+        lambda params, state, batch, key: gradients(objective, params, state, batch, key, None, accumulate)
+    )(state.params, state.state, batch, state.key)
+
+    def mean(params):
+        value, own = weighted_by_class(MLP.apply(params, state.state, batch["inputs"])[0], batch["targets"])
+        return jnp.average(value, weights=own * batch["weights"])
+
+    expected, expected_grads = jax.value_and_grad(mean)(state.params)
+    np.testing.assert_allclose(objective.compute(sums)["loss"], expected, rtol=1e-5)
+    jax.tree.map(lambda g, e: np.testing.assert_allclose(g, e, rtol=1e-4, atol=1e-6), grads, expected_grads)
+
+
+@dataclass(frozen=True)
+class Penalty(Layer):
+    """x itself; the mean of x² is an auxiliary loss."""
+
+    def init(self, key, x):
+        return {}, {"auxiliary_loss": jnp.zeros(())}
+
+    def apply(self, params, state, x, *, key=None, train=False):
+        return x, {"auxiliary_loss": 0.5 * jnp.mean(x**2)} if train else state
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_auxiliary_losses_in_the_state_are_minimised_too(accumulate):
+    model, batch = Sequential((Dense(3), Penalty(), Penalty())), numbers_batch(6)
+    state = new_state(model, sgd(0.1), batch)
+    objective = Objective(model, mse, {}, policy("float32"))
+    grads, _, sums = gradients(objective, state.params, state.state, batch, state.key, None, accumulate)
+
+    def total(params):
+        y = Dense(3).forward(params["dense_0"], batch["inputs"])
+        return jnp.mean(mse(y, batch["targets"])) + jnp.mean(y**2)
+
+    jax.tree.map(lambda g, e: np.testing.assert_allclose(g, e, rtol=1e-4, atol=1e-6), grads, jax.grad(total)(state.params))
+    values = objective.compute(sums)
+    np.testing.assert_allclose(values["loss"] + values["auxiliary_loss"], total(state.params), rtol=1e-5)

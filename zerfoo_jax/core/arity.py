@@ -40,4 +40,6 @@ def expect_inputs(layer: Any, xs: Sequence[Any]) -> None:
         raise ShapeError(f"{kind.__name__} takes {wanted} input{'s' * (wanted != '1')}, got {len(xs)}", fix=fix)
     for x in xs:
         if not hasattr(x, "shape"):
-            raise ShapeError(f"{kind.__name__} takes arrays, got a {type(x).__name__}", fix="feed it one output only")
+            raise ShapeError(
+                f"{kind.__name__} takes arrays, got a {type(x).__name__}", fix="feed it one output, in a graph as `name:0`"
+            )

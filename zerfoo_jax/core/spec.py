@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import AfterValidator
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
-from zerfoo_jax.core.fields import check_options, options
+from zerfoo_jax.core.fields import check_options, options, plain
 from zerfoo_jax.core.layer import Built, Layer, Walk
 from zerfoo_jax.core.types import Array
 
@@ -37,15 +37,34 @@ def member(table: Table, name: Any, kind: str) -> Callable[..., Any]:
     return table[name]
 
 
-def name_in(table: Table, kind: str) -> AfterValidator:
-    """For annotations: the field holds the name of one of the table's members."""
+Named = str | tuple[tuple[str, Any], ...]
+"""A member of a table in a layer's field: its name, or pairs of `name` and options, which is how a mapping hashes."""
+NamedOrMapping = Named | Mapping[str, Any]
+"""What may be given for such a field."""
 
-    def known(name: str) -> str:
-        if name not in table:
-            raise ValueError(f"unknown {kind}; {nearest(name, table)}")
-        return name
+
+def member_of(table: Table, kind: str) -> AfterValidator:
+    """For annotations: the field names one of the table's members, as text or as a mapping `{name: ..., option: value}`."""
+
+    def known(given: NamedOrMapping) -> Named:
+        named = given if isinstance(given, str) else pairs(given)
+        try:
+            bound(table, named, kind)
+        except ConfigError as error:
+            raise ValueError("; ".join(f"{p.cause}; {p.fix}" if p.fix else p.cause for p in error.problems)) from error
+        return named
 
     return AfterValidator(known)
+
+
+def pairs(options: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """A mapping as pairs, so that it hashes."""
+    return tuple((name, plain(value)) for name, value in dict(options).items())
+
+
+def bound(table: Table, named: NamedOrMapping, kind: str) -> partial[Any]:
+    """The member that a field annotated with `member_of` names, with its options filled in."""
+    return bind(table, named if isinstance(named, str) else dict(named), kind)
 
 
 def bind(table: Table, spec: str | Mapping[str, Any], kind: str) -> partial[Any]:
@@ -130,4 +149,8 @@ def layer_to_spec(layer: Layer) -> dict[str, Any]:
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Layer):
         return layer_to_spec(value)
-    return [_to_plain(item) for item in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    if value and all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in value):
+        return {name: _to_plain(item) for name, item in value}  # what was a mapping
+    return [_to_plain(item) for item in value]

@@ -13,7 +13,8 @@ from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.schema import Experiment
 from zerfoo_jax.metrics import Metric
-from zerfoo_jax.training.gradients import Loss
+from zerfoo_jax.numeric import policy
+from zerfoo_jax.training.gradients import Loss, Objective
 
 
 def misfits(config: Experiment, dataset: Dataset, walk: Walk, loss: Loss, metrics: Mapping[str, Metric]) -> list[Problem]:
@@ -22,12 +23,16 @@ def misfits(config: Experiment, dataset: Dataset, walk: Walk, loss: Loss, metric
     output: Tree = walk.visits[-1].output
     if not jax.tree.leaves(walk.visits[-1].params):
         problems.append(Problem("the model has no parameters: there is nothing to train", "model", "add a layer such as Dense"))
-    if not isinstance(output, Spec):
-        count = len(jax.tree.leaves(output))
-        return [Problem(f"the model has {count} outputs, a run needs one", "model", "name one in `outputs`"), *problems]
     targets = dataset.train.batch(np.arange(1))["targets"]
     weights = Spec((1,), jnp.float32)
-    problems += _tried("loss", loss, output, targets)
+    objective = Objective(walk.visits[-1].layer, loss, {}, policy("float32"))
+    unfit = _tried("loss", lambda *given: objective.loss_sums(given[0], {"targets": given[1]}), output, targets)
+    if not isinstance(output, Spec):
+        several = Problem(
+            f"the model has {len(output)} outputs, which this loss does not take", "model", "name one in `outputs`"
+        )
+        return [*problems, *([several] if unfit else [])]
+    problems += unfit
     for i, metric in enumerate(metrics.values()):
         problems += _tried(
             f"metrics[{i}]", lambda *given, m=metric: _one_number(m.compute(m.update(*given))), output, targets, weights

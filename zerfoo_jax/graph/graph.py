@@ -10,7 +10,7 @@ from zerfoo_jax.core.layer import Built, Composite, Layer, Walk
 from zerfoo_jax.core.spec import Table
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.graph import spec, structure
-from zerfoo_jax.graph.node import Node
+from zerfoo_jax.graph.node import Node, source
 
 _ordered = cache(structure.possible_order)
 
@@ -42,11 +42,11 @@ class Graph(Composite):
     def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
         values = dict(zip(self.inputs, xs, strict=True))
         for node in _ordered(self.nodes):
-            values[node.name] = call(node.name, *(values[name] for name in node.inputs))
+            values[node.name] = call(node.name, *(_value(values, wire) for wire in node.inputs))
         return self._outputs(values)
 
     def _outputs(self, values: Mapping[str, Tree]) -> Tree:
-        found = tuple(values[name] for name in self.outputs)
+        found = tuple(_value(values, wire) for wire in self.outputs)
         return found[0] if len(found) == 1 else found
 
     def build(self, walk: Walk, key: Array, *xs: Any) -> Built:
@@ -63,12 +63,12 @@ class Graph(Composite):
         """Visits the nodes of a wrongly wired graph, with stand-ins for what does not arrive."""
         values = dict(zip(self.inputs, xs, strict=False))
         for node in structure.possible_order(self.nodes):
-            arrived = tuple(values[name] for name in node.inputs if name in values)
+            arrived = tuple(_value(values, wire) for wire in node.inputs if source(wire)[0] in values)
             if arrived and len(arrived) == len(node.inputs):
                 values[node.name] = walk.visit(node.layer, node.name, key, *arrived)[2]
             else:
                 values[node.name] = walk.guess(node.layer, *(arrived or xs))
-        known = tuple(name for name in self.outputs if name in values)
+        known = tuple(wire for wire in self.outputs if source(wire)[0] in values)
         return self._outputs(values) if len(known) == len(self.outputs) else xs[:1]
 
     @classmethod
@@ -80,3 +80,15 @@ class Graph(Composite):
     def write_spec(self) -> dict[str, Any]:
         """The mapping that `read_spec` turns back into an equal graph."""
         return spec.write(self.inputs, ((n.name, n.layer, n.inputs) for n in self.nodes), self.outputs)
+
+
+def _value(values: Mapping[str, Tree], wire: str) -> Tree:
+    """What comes along a wire: the whole output of its node, or one of several."""
+    name, index = source(wire)
+    value = values[name]
+    if index is None:
+        return value
+    if not isinstance(value, tuple) or index >= len(value):
+        count = len(value) if isinstance(value, tuple) else 1
+        raise GraphError(f"{wire!r} is no output of {name!r}, which has {count}", place=name, fix="count outputs from 0")
+    return value[index]

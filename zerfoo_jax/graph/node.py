@@ -8,7 +8,7 @@ from zerfoo_jax.core.layer import Layer
 
 @dataclass(frozen=True)
 class Node:
-    """A layer with a name, fed by graph inputs or other nodes."""
+    """A layer with a name, fed by graph inputs or other nodes; `split:1` is the second output of node `split`."""
 
     name: str
     layer: Layer
@@ -16,3 +16,13 @@ class Node:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+
+def source(wire: str) -> tuple[str, int | None]:
+    """The node or graph input that a wire comes from, and which of its outputs where it has several.
+
+    >>> source("conv"), source("split:1")
+    (('conv', None), ('split', 1))
+    """
+    name, colon, index = wire.rpartition(":")
+    return (name, int(index)) if colon and index.isdecimal() else (wire, None)

@@ -7,7 +7,8 @@
       merged: {type: Add, inputs: [conv, relu]}
     outputs: [merged]            # may be left out: the last node
 
-A node without `inputs` takes the node before it, the first one the graph's inputs.
+A node without `inputs` takes the node before it, the first one the graph's inputs. A graph as a node, which has inputs of its
+own, stands under `layer`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,8 @@ def read(
         wires = _names(own, "inputs", before, at, problems) if isinstance(own, dict) else before
         if isinstance(own, dict):
             own.pop("inputs", None)
+            if set(own) == {"layer"}:  # a graph in a graph has inputs of its own
+                own, at = own["layer"], f"{at}.layer"
         nodes.append((str(name), read_layer(own, table, at, problems), wires))
         before = (str(name),)
     return inputs, tuple(nodes), _names(given, "outputs", before, place, problems)
@@ -68,5 +71,8 @@ def _names(given: Mapping[str, Any], key: str, default: Wires, place: str, probl
 
 def write(inputs: Wires, nodes: Iterable[NodeParts], outputs: Wires) -> dict[str, Any]:
     """The mapping that `read` turns back into the same parts."""
-    described = {name: {**layer_to_spec(layer), "inputs": list(wires)} for name, layer, wires in nodes}
+    described = {}
+    for name, layer, wires in nodes:
+        own = layer_to_spec(layer)
+        described[name] = {**({"layer": own} if "inputs" in own else own), "inputs": list(wires)}
     return {"type": "Graph", "inputs": list(inputs), "nodes": described, "outputs": list(outputs)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from zerfoo_jax.core.errors import MAX_LISTED, Problem, nearest
-from zerfoo_jax.graph.node import Node
+from zerfoo_jax.graph.node import Node, source
 
 Names = tuple[str, ...]
 MAX_HINTS = 10
@@ -27,8 +27,8 @@ def _naming(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
     for name, count in Counter((*inputs, *(node.name for node in nodes))).items():
         if count > 1:
             yield Problem(f"the name {name!r} is used {count} times", name, "give every node and input a name of its own")
-        if not name or "/" in name:  # paths of layers and parameters are joined by it
-            yield Problem(f"{name!r} cannot name a node or input", name, "use a name without `/`")
+        if not name or "/" in name or ":" in name:  # they join paths, and name one of several outputs
+            yield Problem(f"{name!r} cannot name a node or input", name, "use a name without `/` and `:`")
 
 
 def _feeding(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
@@ -38,7 +38,7 @@ def _feeding(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
         if not node.inputs:
             yield Problem("the node has no inputs", node.name, "name what feeds it in `inputs`")
         for name in node.inputs:
-            if name not in known:
+            if source(name)[0] not in known:
                 hints += 1  # the likely spelling takes a look at every name: for the first faults only
                 hint = nearest(name, known - {node.name}) if hints <= MAX_HINTS else ""
                 yield Problem(f"input {name!r} does not exist", node.name, hint)
@@ -49,7 +49,7 @@ def _output_problems(inputs: Names, nodes: Sequence[Node], outputs: Names) -> It
     if not outputs:
         yield Problem("the graph has no outputs", "", "name its results in `outputs`")
     for name in outputs:
-        if name not in known:
+        if source(name)[0] not in known:
             yield Problem(f"output {name!r} does not exist", "", nearest(name, known))
 
 
@@ -73,4 +73,6 @@ def cycle(nodes: Sequence[Node]) -> Names:
 
 def _sorter(nodes: Sequence[Node]) -> TopologicalSorter[str]:
     names = {node.name for node in nodes}
-    return TopologicalSorter({node.name: [name for name in node.inputs if name in names] for node in nodes})
+    return TopologicalSorter(
+        {node.name: [origin for name in node.inputs if (origin := source(name)[0]) in names] for node in nodes}
+    )

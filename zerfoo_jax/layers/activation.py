@@ -1,19 +1,15 @@
 """Element-wise non-linearities, as functions in `ACTIVATIONS` and as one layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-from pydantic import BeforeValidator
 
-from zerfoo_jax.core.errors import ConfigError
-from zerfoo_jax.core.fields import check_options
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_floating
-from zerfoo_jax.core.spec import name_in
+from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
 from zerfoo_jax.core.types import Array, Params, Spec, State
 
 
@@ -93,40 +89,32 @@ ACTIVATIONS: dict[str, Callable[..., Array]] = {
 }
 
 
-ActivationName = Annotated[str, name_in(ACTIVATIONS, "activation")]
-"""The name of a member of `ACTIVATIONS`."""
+ActivationSpec = Annotated[NamedOrMapping, member_of(ACTIVATIONS, "activation")]
+"""A member of `ACTIVATIONS`: its name, or `{name: leaky_relu, negative_slope: 0.1}`."""
 
 
-def _pairs(options: Any) -> Any:
-    return tuple(options.items()) if isinstance(options, Mapping) else options
+def activation(spec: NamedOrMapping) -> Callable[[Array], Array]:
+    """The function that an `ActivationSpec` stands for.
+
+    >>> activation((("name", "leaky_relu"), ("negative_slope", 0.5)))(jnp.array([-2.0])).tolist()
+    [-1.0]
+    """
+    return bound(ACTIVATIONS, spec, "activation")
 
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """Applies a member of `ACTIVATIONS`; `options` are its keyword arguments, as pairs or a mapping.
+    """Applies a member of `ACTIVATIONS`, with options as `{"name": "leaky_relu", "negative_slope": 0.1}`.
 
-    >>> import jax.numpy as jnp
-    >>> Activation("leaky_relu", (("negative_slope", 0.5),)).forward({}, jnp.array([-2.0, 3.0])).tolist()
+    >>> Activation({"name": "leaky_relu", "negative_slope": 0.5}).forward({}, jnp.array([-2.0, 3.0])).tolist()
     [-1.0, 3.0]
     """
 
-    function: ActivationName
-    options: Annotated[tuple[tuple[str, int | float], ...], BeforeValidator(_pairs)] = ()
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _, problems = check_options(ACTIVATIONS[self.function], dict(self.options))
-        if problems:
-            raise ConfigError(problems)
+    function: ActivationSpec
 
     def init(self, key: Array, x: Spec) -> tuple[Params, State]:
         expect_floating(x)
         return {}, {}
 
     def forward(self, params: Params, x: Array) -> Array:
-        return self.bound()(x)
-
-    def bound(self) -> Callable[[Array], Array]:
-        """The function with its options filled in."""
-        checked, _ = check_options(ACTIVATIONS[self.function], dict(self.options))
-        return partial(ACTIVATIONS[self.function], **checked)
+        return activation(self.function)(x)

@@ -13,7 +13,7 @@ from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.layers.dense import Dense
 from zerfoo_jax.layers.dropout import drop
-from zerfoo_jax.layers.initializers import InitializerName
+from zerfoo_jax.layers.initializers import InitializerSpec
 from zerfoo_jax.layers.rotary import rotary_embedding
 from zerfoo_jax.numeric import wide_dtype
 
@@ -138,7 +138,7 @@ class MultiHeadAttention(Layer):
     rotary_base: PositiveFloat = 10000.0
     use_bias: bool = True
     dropout: Probability = 0.0
-    kernel_init: InitializerName = "lecun_normal"
+    kernel_init: InitializerSpec = "lecun_normal"
 
     def __post_init__(self) -> None:
         super().__post_init__()

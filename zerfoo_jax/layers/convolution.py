@@ -11,7 +11,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
-from zerfoo_jax.layers.initializers import InitializerName, initialize
+from zerfoo_jax.layers.initializers import InitializerSpec, initialize
 from zerfoo_jax.layers.windows import Padding, Pair, edges, pair
 
 
@@ -38,8 +38,8 @@ class Conv2D(Layer):
     dilation: Pair = 1
     groups: PositiveInt = 1
     use_bias: bool = True
-    kernel_init: InitializerName = "lecun_normal"
-    bias_init: InitializerName = "zeros"
+    kernel_init: InitializerSpec = "lecun_normal"
+    bias_init: InitializerSpec = "zeros"
 
     def __post_init__(self) -> None:
         super().__post_init__()

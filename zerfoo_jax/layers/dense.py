@@ -9,7 +9,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
-from zerfoo_jax.layers.initializers import InitializerName, initialize
+from zerfoo_jax.layers.initializers import InitializerSpec, initialize
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Dense(Layer):
 
     features: PositiveInt
     use_bias: bool = True
-    kernel_init: InitializerName = "lecun_normal"
-    bias_init: InitializerName = "zeros"
+    kernel_init: InitializerSpec = "lecun_normal"
+    bias_init: InitializerSpec = "zeros"
 
     def init(self, key: Array, x: Spec) -> tuple[Params, State]:
         expect_axes(x, "features", least=True)

@@ -8,7 +8,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_integer
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
-from zerfoo_jax.layers.initializers import InitializerName, initialize
+from zerfoo_jax.layers.initializers import InitializerSpec, initialize
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Embedding(Layer):
 
     vocab_size: PositiveInt
     features: PositiveInt
-    embedding_init: InitializerName = "normal_0.02"
+    embedding_init: InitializerSpec = "normal"
 
     def init(self, key: Array, ids: Spec) -> tuple[Params, State]:
         expect_integer(ids)

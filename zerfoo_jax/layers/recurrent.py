@@ -14,7 +14,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
-from zerfoo_jax.layers.initializers import InitializerName, initialize
+from zerfoo_jax.layers.initializers import InitializerSpec, initialize
 from zerfoo_jax.numeric import widened
 
 
@@ -24,14 +24,14 @@ class _Recurrent(Layer):
 
     features: PositiveInt
     return_sequences: bool = True
-    kernel_init: InitializerName = "lecun_normal"
-    recurrent_init: InitializerName = "orthogonal"
+    kernel_init: InitializerSpec = "lecun_normal"
+    recurrent_init: InitializerSpec = "orthogonal"
 
     def _kernels(self, key: Array, x: Spec, gates: int) -> tuple[Array, Array]:
         expect_axes(x, "batch time features")
         expect_floating(x)
 
-        def blocks(name: str, key: Array, rows: int) -> Array:
+        def blocks(name: InitializerSpec, key: Array, rows: int) -> Array:
             parts = [initialize(name, k, (rows, self.features), param_dtype(x)) for k in jax.random.split(key, gates)]
             return jnp.concatenate(parts, axis=1)
 

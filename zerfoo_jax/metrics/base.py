@@ -1,14 +1,14 @@
-"""The Metric contract, and the weighted mean that most metrics are."""
+"""The Metric contract, the weighted mean that most metrics are, and the kept samples that rank metrics need."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.numeric import widened
+from zerfoo_jax.numeric.weighting import mean_of, weighted_sums
 
 
 @dataclass(frozen=True)
@@ -42,42 +42,47 @@ class Mean(Metric):
         return mean_of(sums)
 
 
-def weighted_sums(values: Array, weights: Array) -> dict[str, Array]:
-    """Σ w v and Σ w, in float32 or wider.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Samples:
+    """Values per example that stay as they are, for metrics of ranks, which no fixed number of sums can give exactly.
 
-    >>> sums = weighted_sums(jnp.array([1.0, 5.0]), jnp.array([1.0, 0.0]))
-    >>> float(mean_of(sums))
-    1.0
+    Adding two keeps the parts of both side by side on the device; `joined` gives each field in one piece.
+
+    >>> total = Samples(({"x": jnp.ones(2)},)) + Samples(({"x": jnp.zeros(1)},))
+    >>> total.joined()["x"].tolist()
+    [1.0, 1.0, 0.0]
     """
-    values = widened(values)
-    weights = spread(weights, values.shape).astype(values.dtype)
-    # A value that does not count may be anything, NaN too: 0 * NaN must not poison the sum.
-    counted = jnp.where(weights == 0, 0.0, values * weights)
-    return {"sum": jnp.sum(counted), "count": jnp.sum(weights)}
+
+    parts: tuple[dict[str, Array], ...]
+
+    def __add__(self, other: "Samples") -> "Samples":
+        return Samples(self.parts + other.parts)
+
+    def joined(self) -> dict[str, Array]:
+        """Each field over all examples, (examples, ...)."""
+        return {name: jnp.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
 
 
-def spread(weights: Array, shape: tuple[int, ...]) -> Array:
-    """One weight for each number of that shape; weights of fewer axes, such as one per sequence, count for all below them.
-
-    Raises `ShapeError` for weights that are not a number for each example or finer.
-
-    >>> spread(jnp.array([1, 2]), (2, 3)).tolist()
-    [[1, 1, 1], [2, 2, 2]]
-    """
-    deeper = weights.shape + (1,) * (len(shape) - weights.ndim)
-    if len(deeper) != len(shape) or any(have not in (1, want) for have, want in zip(deeper, shape, strict=True)):
-        raise ShapeError(
-            f"weights of shape {tuple(weights.shape)} do not fit values of shape {tuple(shape)}",
-            fix="give one weight per example, or one per value",
-        )
-    return jnp.broadcast_to(weights.reshape(deeper), shape)
-
-
-def mean_of(sums: Tree) -> Array:
-    """The weighted mean that `weighted_sums` stand for; NaN where nothing counted."""
-    return sums["sum"] / sums["count"]
+def _is_samples(node: Any) -> bool:
+    return isinstance(node, Samples)
 
 
 def add_sums(a: Tree, b: Tree) -> Tree:
     """The sums of two batches together."""
-    return jax.tree.map(jnp.add, a, b)
+    return jax.tree.map(lambda x, y: x + y, a, b, is_leaf=_is_samples)
+
+
+def fold_sums(stacked: Tree) -> Tree:
+    """The sums of several batches together, which lie along a new first axis of every array.
+
+    >>> int(fold_sums({"count": jnp.array([2, 3])})["count"])
+    5
+    """
+
+    def fold(node: Any) -> Any:
+        if _is_samples(node):
+            return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), node)
+        return jnp.sum(node, axis=0)
+
+    return jax.tree.map(fold, stacked, is_leaf=_is_samples)

@@ -9,7 +9,8 @@ from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.metrics.base import Mean, Metric, spread
+from zerfoo_jax.metrics.base import Mean, Metric
+from zerfoo_jax.numeric.weighting import spread
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.metrics.base import Mean, mean_of
+from zerfoo_jax.metrics.base import Mean
 from zerfoo_jax.numeric import widened
+from zerfoo_jax.numeric.weighting import mean_of
 
 
 @dataclass(frozen=True)

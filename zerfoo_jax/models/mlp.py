@@ -3,14 +3,14 @@
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers import Activation, Dense, Dropout, Flatten, Sequential
-from zerfoo_jax.layers.activation import ActivationName
+from zerfoo_jax.layers.activation import ActivationSpec
 
 
 def mlp(
     *,
     features: PositiveInt,
     hidden: tuple[PositiveInt, ...] = (512, 512),
-    activation: ActivationName = "relu",
+    activation: ActivationSpec = "relu",
     dropout: Probability = 0.0,
 ) -> Sequential:
     """Flattened input, hidden layers of the given widths, `features` outputs.

@@ -65,19 +65,23 @@ def named_leaves(params: Tree, names: Collection[str]) -> Tree:
 
 
 def promoting(inner: optax.GradientTransformation) -> Optimizer:
-    """The same, whatever the caller's rule for mixing dtypes is: optax mixes integers with floats."""
+    """The same, whatever the caller's rule for mixing dtypes is: optax mixes integers with floats.
+
+    Its update takes `value`, `grad` and `value_fn` too, for those optimizers that look at the loss itself.
+    """
+    extended = optax.with_extra_args_support(inner)
 
     def init(params: optax.Params) -> optax.OptState:
         with jax.numpy_dtype_promotion("standard"):
             return inner.init(params)
 
     def update(
-        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None, **measured: Any
     ) -> tuple[optax.Updates, optax.OptState]:
         with jax.numpy_dtype_promotion("standard"):
-            return inner.update(updates, state, params)
+            return extended.update(updates, state, params, **measured)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def clipped(optimizer: Optimizer, norm: float) -> Optimizer:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, reduce
+from inspect import signature
 from typing import Any
 
 import jax
@@ -11,11 +13,16 @@ import jax.numpy as jnp
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
-from zerfoo_jax.metrics.base import Metric, add_sums, weighted_sums
+from zerfoo_jax.losses.base import Weighted
+from zerfoo_jax.metrics.base import Metric, fold_sums
 from zerfoo_jax.numeric import Policy, cast_floating, widened
+from zerfoo_jax.numeric.weighting import mean_of, spread, weighted_sums
 
-Loss = Callable[[Array, Array], Array]
-RESERVED = {"loss", "skipped"}
+Loss = Callable[..., Any]
+"""`(outputs, targets)` -> one number per example (or `losses.base.Weighted` ones), or `(outputs, targets, weights)` -> sums."""
+RESERVED = {"loss", "skipped", "auxiliary_loss"}
+AUXILIARY = "auxiliary_loss"
+"""The name of a number in a layer's state that is to be minimised besides the loss, such as a balance of experts."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +46,34 @@ class Objective:
         )
         return cast_floating(outputs, self.policy.output), new_state
 
-    def sums(self, outputs: Array, batch: Batch) -> Tree:
+    def loss_sums(self, outputs: Tree, batch: Batch) -> dict[str, Array]:
+        """Σ w l and Σ w of the loss l over the batch."""
+        targets, weights = batch["targets"], weights_of(batch)
+        if _sums_itself(self.loss):
+            return self.loss(outputs, targets, weights)
+        each = self.loss(outputs, targets)
+        if isinstance(each, Weighted):
+            value, own = each
+            return weighted_sums(value, spread(weights, value.shape) * own.astype(weights.dtype))
+        return weighted_sums(each, weights)
+
+    def sums(self, outputs: Tree, batch: Batch) -> Tree:
         """Partial sums of the loss and of every metric."""
         targets, weights = batch["targets"], weights_of(batch)
         sums = {name: metric.update(outputs, targets, weights) for name, metric in self.metrics.items()}
-        return {"loss": weighted_sums(self.loss(outputs, targets), weights), **sums}
+        return {"loss": self.loss_sums(outputs, batch), **sums}
 
     def compute(self, sums: Tree) -> dict[str, Array]:
         """The values that added-up sums stand for."""
-        values = {name: metric.compute(sums[name]) for name, metric in self.metrics.items()}
-        return {"loss": sums["loss"]["sum"] / sums["loss"]["count"], **values}
+        means = {name: mean_of(sums[name]) for name in ("loss", AUXILIARY) if name in sums}
+        return means | {name: metric.compute(sums[name]) for name, metric in self.metrics.items()}
+
+
+@cache
+def _sums_itself(loss: Loss) -> bool:
+    """Whether a loss takes the weights too, as those do that make their gradients in the forward pass."""
+    positional = [p for p in signature(loss).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return len(positional) == 3 and positional[2].name == "weights"
 
 
 def weights_of(batch: Batch) -> Array:
@@ -58,20 +83,29 @@ def weights_of(batch: Batch) -> Array:
     return widened(jnp.asarray(batch["weights"]))
 
 
+def auxiliary_loss(state: State) -> Array | None:
+    """The sum of all numbers called `auxiliary_loss` in the layers' state; None where there is none."""
+    found = [x for path, x in jax.tree_util.tree_leaves_with_path(state) if path[-1] == jax.tree_util.DictKey(AUXILIARY)]
+    return reduce(jnp.add, map(jnp.sum, found)) if found else None
+
+
 def gradients(
     objective: Objective, params: Params, state: State, batch: Batch, key: Array, scale: Array | None, accumulate: int
 ) -> tuple[Params, State, Tree]:
     """Gradients of `scale` times the mean loss, the model's new state, and the sums of loss and metrics."""
-    total_weight = jnp.sum(weights_of(batch))
+    count = None if accumulate == 1 else _count(objective, params, state, batch, key)
 
     def scaled_loss(params: Params, state: State, part: Batch, key: Array) -> tuple[Array, tuple[State, Tree]]:
         outputs, new_state = objective.run(params, state, part, key, train=True)
         sums = objective.sums(outputs, part)
+        auxiliary = auxiliary_loss(new_state)
+        if auxiliary is not None:
+            part_count = sums["loss"]["count"]
+            sums[AUXILIARY] = {"sum": auxiliary.astype(part_count.dtype) * part_count, "count": part_count}
+        total = sums["loss"]["sum"] + (0.0 if auxiliary is None else sums[AUXILIARY]["sum"])
         # Divided by the whole batch's weight before differentiating, not after: gradients of micro-batches then simply
         # add up, and half-precision gradients stay in range.
-        numbers_per_weight = _size_ratio(objective, outputs, part)
-        loss = sums["loss"]["sum"]
-        mean = loss / (total_weight * numbers_per_weight).astype(loss.dtype)
+        mean = total / (sums["loss"]["count"] if count is None else count)
         return (mean if scale is None else mean * scale), (new_state, sums)
 
     differentiate = jax.grad(scaled_loss, has_aux=True)
@@ -81,28 +115,31 @@ def gradients(
     return _accumulated(differentiate, params, state, split(batch, accumulate), key, accumulate)
 
 
-def _size_ratio(objective: Objective, outputs: Array, part: Batch) -> int:
-    each = jax.eval_shape(objective.loss, outputs, part["targets"])
-    return each.size // weights_of(part).size
+def mean_loss(objective: Objective, params: Params, state: State, batch: Batch, key: Array) -> Array:
+    """What `gradients` differentiates, of the batch in one piece; for optimizers that look along a line."""
+    outputs, new_state = objective.run(params, state, batch, key, train=True)
+    auxiliary = auxiliary_loss(new_state)
+    mean = mean_of(objective.loss_sums(outputs, batch))
+    return mean if auxiliary is None else mean + auxiliary.astype(mean.dtype)
+
+
+def _count(objective: Objective, params: Params, state: State, batch: Batch, key: Array) -> Array:
+    """Σ w over the whole batch. It depends on weights and targets only: stand-ins for the outputs will do."""
+    outputs, _ = jax.eval_shape(lambda: objective.run(params, state, batch, key, train=True))
+    return objective.loss_sums(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), outputs), batch)["count"]
 
 
 def _accumulated(
     differentiate: Callable[..., Any], params: Params, state: State, parts: Batch, key: Array, count: int
 ) -> tuple[Params, State, Tree]:
-    keys = jax.random.split(key, count)
-    first = jax.tree.map(lambda x: x[0], parts)
-    _, (state_shape, sums_shape) = jax.eval_shape(differentiate, params, state, first, keys[0])
-    del state_shape
+    def add(carry: tuple[Params, State], part: tuple[Batch, Array]) -> tuple[tuple[Params, State], Tree]:
+        grads, state = carry
+        more, (state, sums) = differentiate(params, state, *part)
+        return (jax.tree.map(jnp.add, grads, more), state), sums
 
-    def add(carry: tuple[Params, State, Tree], part: tuple[Batch, Array]) -> tuple[tuple[Params, State, Tree], None]:
-        grads, state, sums = carry
-        more, (state, more_sums) = differentiate(params, state, *part)
-        return (jax.tree.map(jnp.add, grads, more), state, add_sums(sums, more_sums)), None
-
-    zero_sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), sums_shape)
-    start = (jax.tree.map(jnp.zeros_like, params), state, zero_sums)
-    result, _ = lax.scan(add, start, (parts, keys))
-    return result
+    start = (jax.tree.map(jnp.zeros_like, params), state)
+    (grads, state), sums = lax.scan(add, start, (parts, jax.random.split(key, count)))
+    return grads, state, fold_sums(sums)
 
 
 def split(batch: Batch, count: int) -> Batch:

@@ -15,10 +15,12 @@ from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
 from zerfoo_jax.metrics.base import Metric
 from zerfoo_jax.numeric import Policy, policy
 from zerfoo_jax.numeric.scaling import all_finite
-from zerfoo_jax.training.gradients import Loss, Objective, gradients
+from zerfoo_jax.training.gradients import Loss, Objective, gradients, mean_loss
 from zerfoo_jax.training.state import TrainState
 
 Metrics = dict[str, Array]
+Decay = float | Callable[[Array], Array]
+"""How much of the old average stays at each step: a number, or a function of the step number."""
 logger = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ def make_train_step(
     metrics: Mapping[str, Metric] | None = None,
     precision: str | Policy = "float32",
     accumulate: int = 1,
-    ema_decay: float | None = None,
+    ema_decay: Decay | None = None,
     skip_nonfinite: bool = False,
 ) -> "CompiledStep":
     """A function `(state, batch) -> (state, metrics)`: pure, compiled once, its input state donated.
@@ -56,6 +58,7 @@ def make_train_step(
     True
     """
     _check(accumulate, ema_decay)
+    optimizer = optax.with_extra_args_support(optimizer)
     chosen = policy(precision)
     objective = Objective(model, loss, dict(metrics or {}), chosen)
     guarded = skip_nonfinite or chosen.scales_loss
@@ -67,10 +70,16 @@ def make_train_step(
         grads, layer_state, sums = gradients(objective, state.params, state.state, batch, key, scale, accumulate)
         if scale is not None:
             grads = jax.tree.map(lambda g: g / scale.astype(g.dtype), grads)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params: Any = optax.apply_updates(state.params, updates)
         values = objective.compute(sums)
-        ema = average(state.ema, params, ema_decay)
+        # For optimizers that measure: the loss, its gradient, and the loss at other parameters.
+        measured = {
+            "value": values["loss"],
+            "grad": grads,
+            "value_fn": lambda params: mean_loss(objective, params, state.state, batch, key),
+        }
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params, **measured)
+        params: Any = optax.apply_updates(state.params, updates)
+        ema = average(state.ema, params, ema_decay(state.step) if callable(ema_decay) else ema_decay)
         new = {"params": params, "state": layer_state, "opt_state": opt_state, "ema": ema}
         if guarded:
             # The results too: finite gradients overflow where an optimizer squares them, and that would stay for good.
@@ -97,17 +106,18 @@ def make_eval_step(
     return CompiledStep(step, "evaluation step", donate=False), objective.compute
 
 
-def _check(accumulate: int, ema_decay: float | None) -> None:
+def _check(accumulate: int, ema_decay: Decay | None) -> None:
+    decay = 0.0 if ema_decay is None or callable(ema_decay) else ema_decay
     problems = [
         Problem(f"{name} = {value!r}: {complaint}", name)
-        for name, hint, value in (("accumulate", PositiveInt, accumulate), ("ema_decay", Fraction, ema_decay or 0.0))
+        for name, hint, value in (("accumulate", PositiveInt, accumulate), ("ema_decay", Fraction, decay))
         if (complaint := check_value(hint, value)[1])
     ]
     if problems:
         raise ConfigError(problems)
 
 
-def _expect_state_for(state: TrainState, precision: Policy, ema_decay: float | None) -> None:
+def _expect_state_for(state: TrainState, precision: Policy, ema_decay: Decay | None) -> None:
     """An average that no step updates, or a loss scale that none adjusts, would go unnoticed for a whole run."""
     if (state.ema is None) != (ema_decay is None):
         has, sets = ("no", "is") if state.ema is None else ("an", "is not")
@@ -120,7 +130,7 @@ def _expect_state_for(state: TrainState, precision: Policy, ema_decay: float | N
         )
 
 
-def average(ema: Params | None, params: Params, decay: float | None) -> Params | None:
+def average(ema: Params | None, params: Params, decay: Array | float | None) -> Params | None:
     """The exponential moving average: decay · ema + (1 - decay) · params; None without an average or a decay."""
     if ema is None or decay is None:
         return None

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ShapeError
-from zerfoo_jax.metrics.base import mean_of, spread, weighted_sums
+from zerfoo_jax.numeric.weighting import mean_of, spread, weighted_sums
 
 
 @pytest.mark.parametrize(("values", "weights"), [((5,), (5,)), ((4, 3), (4,)), ((4, 3), (4, 3)), ((4, 3, 2), (4, 1, 2))])
