@@ -18,6 +18,7 @@ def example(name: str, folder: Path) -> Dataset:
     np.savez(folder / "a.npz", inputs=rng.normal(size=(23, 3)), targets=rng.integers(0, 4, 23))
     (folder / "t.csv").write_text("a,b,c\n" + "".join(f"{i},{i * i / 7},{'xy'[i % 2]}\n" for i in range(17)))
     rng.integers(0, 99, 700).astype("<u2").tofile(folder / "tokens.bin")
+    (folder / "words.csv").write_text("text,label\n" + "".join(f"to be {i},{'no' if i % 3 else 'yes'}\n" for i in range(15)))
     (folder / "t.txt").write_text("to be or not to be " * 60)
     for i in range(12):
         (folder / "pictures" / f"class_{i % 2}").mkdir(parents=True, exist_ok=True)
@@ -25,7 +26,9 @@ def example(name: str, folder: Path) -> Dataset:
     given = {
         "arrays": {"path": "a.npz"},
         "csv": {"path": "t.csv", "target": "c"},
+        "digit_scenes": {"size": 17, "train_scenes": 20, "validation_scenes": 5},
         "images": {"path": "pictures", "size": 4},
+        "labelled_text": {"path": "words.csv", "sequence_length": 4},
         "text": {"path": "t.txt", "sequence_length": 7},
         "tokens": {"path": "tokens.bin", "sequence_length": 7},
     }.get(name, {})

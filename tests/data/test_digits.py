@@ -22,3 +22,11 @@ def test_range_and_baseline():
     train = data.train.batch(np.arange(len(data.train)))["targets"]
     commonest = max(range(10), key=lambda c: (train == c).sum())
     assert data.baselines["majority_accuracy"] == pytest.approx((batch["targets"] == commonest).mean())
+
+
+def test_pictures_as_targets_are_the_inputs_and_the_baseline_is_the_mean_picture():
+    data = digits(targets="picture")
+    train, held = (part.batch(np.arange(len(part))) for part in (data.train, data.validation))
+    np.testing.assert_array_equal(train["inputs"], train["targets"])
+    error = np.sqrt(np.mean((held["targets"] - train["targets"].astype(np.float64).mean(0, keepdims=True)) ** 2))
+    assert data.kind == "regression" and abs(data.baselines["mean_picture_rmse"] - error) < 1e-6

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from zerfoo_jax.data.arrays import arrays
+from zerfoo_jax.data.digit_scenes import digit_scenes
 from zerfoo_jax.data.digits import digits
 from zerfoo_jax.data.images import images
+from zerfoo_jax.data.labelled_text import labelled_text
 from zerfoo_jax.data.loader import Loaded as Loaded
 from zerfoo_jax.data.loader import Loader as Loader
 from zerfoo_jax.data.loader import to_device as to_device
@@ -21,8 +23,10 @@ from zerfoo_jax.data.tokens import tokens
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "arrays": arrays,
     "csv": csv,
+    "digit_scenes": digit_scenes,
     "digits": digits,
     "images": images,
+    "labelled_text": labelled_text,
     "series": series,
     "text": text,
     "tokens": tokens,

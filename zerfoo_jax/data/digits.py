@@ -1,6 +1,7 @@
 """Handwritten digits, 8x8, packaged: the smallest real picture data set."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,18 +13,28 @@ from zerfoo_jax.data.split import EveryKth, every_kth
 PACKAGED = Path(__file__).parent / "packaged"
 
 
-def digits(*, held_out: EveryKth = 5) -> Dataset:
+def digits(*, held_out: EveryKth = 5, targets: Literal["class", "picture"] = "class") -> Dataset:
     """1,797 handwritten digits: inputs (8, 8, 1) float32 in 0..1, targets 0..9 int32 (packaged/ATTRIBUTION.md has the source).
 
     Options:
         held_out: every so-manieth picture is for validation.
+        targets: "picture" makes the inputs the targets too, for models that reconstruct or generate. Baseline: the root mean
+            squared error of always giving the mean training picture.
 
     >>> data = digits()
     >>> len(data.train), len(data.validation)
     (1438, 359)
     """
+    inputs, classes = load_digits()
+    held = np.arange(len(classes)) % held_out == held_out - 1
+    if targets == "picture":
+        error = float(np.sqrt(np.mean((inputs[held] - inputs[~held].mean(axis=0, keepdims=True)) ** 2)))
+        return Dataset(*every_kth(ArraySource(inputs, inputs), held_out), "regression", baselines={"mean_picture_rmse": error})
+    baselines = majority_accuracy(classes[~held], classes[held])
+    return Dataset(*every_kth(ArraySource(inputs, classes), held_out), "classification", tuple("0123456789"), baselines)
+
+
+def load_digits() -> tuple[np.ndarray, np.ndarray]:
+    """All pictures (1797, 8, 8, 1) float32 in 0..1 and what they show (1797,) int32."""
     found = load_npz(str(PACKAGED / "digits.npz"))
-    inputs, targets = found["inputs"].astype(np.float32) / 16, found["targets"].astype(np.int32)
-    last = np.arange(len(targets)) % held_out == held_out - 1
-    baselines = majority_accuracy(targets[~last], targets[last])
-    return Dataset(*every_kth(ArraySource(inputs, targets), held_out), "classification", tuple("0123456789"), baselines)
+    return found["inputs"].astype(np.float32) / 16, found["targets"].astype(np.int32)

@@ -1,19 +1,17 @@
 """Tables in text files: one example per row, numeric columns as inputs, one column as the target."""
 
 from array import array
-from collections.abc import Iterator, Sequence
-from csv import Error as CsvError
-from csv import reader
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Len
 import numpy as np
 
-from zerfoo_jax.core.errors import DataError, nearest
+from zerfoo_jax.core.errors import DataError
 from zerfoo_jax.data.baselines import majority_accuracy, mean_rmse
-from zerfoo_jax.data.files import regular_file
+from zerfoo_jax.data.rows import find_columns, number_classes, read_rows
 from zerfoo_jax.data.source import ArraySource, Dataset
 from zerfoo_jax.data.split import EveryKth, every_kth
 
@@ -53,7 +51,7 @@ def csv(
     numbers = columns.target_numbers()
     whole = numbers is not None and all(number.is_integer() for number in numbers)
     if kind == "classification" or (kind == "auto" and (numbers is None or whole)):
-        ids, classes = _number_classes(columns.labels if numbers is None else numbers)
+        ids, classes = number_classes(columns.labels if numbers is None else numbers)
         parts = every_kth(ArraySource(inputs, ids), held_out)
         return Dataset(*parts, "classification", classes, majority_accuracy(ids[~validation], ids[validation]))
     if numbers is None:
@@ -61,14 +59,6 @@ def csv(
     values = np.array(numbers)[:, None]
     parts = every_kth(ArraySource(inputs, values.astype(np.float32)), held_out)
     return Dataset(*parts, "regression", baselines=mean_rmse(values[~validation], values[validation]))
-
-
-def _number_classes(labels: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Class ids and names for labels, all text or all numbers, in their sorted order."""
-    classes = sorted(set(labels))
-    number_of = {label: i for i, label in enumerate(classes)}
-    names = (str(int(c)) if isinstance(c, float) and c.is_integer() else str(c) for c in classes)
-    return np.array([number_of[label] for label in labels], np.int32), tuple(names)
 
 
 @dataclass
@@ -86,51 +76,20 @@ class _Columns:
 
     def read(self) -> "_Columns":
         """Reads the whole file."""
-        file_path = regular_file(self.path)
-        with file_path.open(encoding="utf-8-sig", newline="") as file:
-            rows = reader(self._plain_lines(file), delimiter=self.delimiter, strict=True)
-            try:
-                self._read_rows(rows)
-            except (CsvError, UnicodeDecodeError) as error:
-                raise DataError(f"not a table: {error}", place=f"{self.path}:{rows.line_num + 1}") from error
-        if not self.labels:
-            raise DataError("the table has no rows", place=self.path, fix="give a header row and rows below it")
-        return self
-
-    def _plain_lines(self, file: Iterator[str]) -> Iterator[str]:
-        for number, line in enumerate(file, 1):
-            if "\0" in line:
-                raise DataError(
-                    "a NUL byte: this is not text", place=f"{self.path}:{number}", fix="save the table as UTF-8 text"
-                )
-            yield line
-
-    def _read_rows(self, rows: Iterator[list[str]]) -> None:
-        header = [name.strip() for name in next(rows, [])]
-        target, columns = self._find_columns(header)
-        for row in rows:
-            line = rows.line_num  # type: ignore[attr-defined]
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(f"{len(row)} cells where the header has {len(header)}", place=f"{self.path}:{line}")
+        rows = read_rows(self.path, self.delimiter)
+        _, header = next(rows)
+        self.names = [name for name in header if name != self.target] if self.wanted is None else list(self.wanted)
+        target, *columns = find_columns(header, (self.target, *self.names), self.path)
+        for line, row in rows:
             self.numbers.extend(self._number(row[i], line, header[i]) for i in columns)
             label = row[target].strip()
             if not label:
                 raise DataError("an empty cell in the target column", place=f"{self.path}:{line}:{self.target}")
             self.labels.append(label)
             self.lines.append(line)
-
-    def _find_columns(self, header: list[str]) -> tuple[int, list[int]]:
-        twice = {name for name in header if header.count(name) > 1} if len(header) < 1000 else set()
-        if not any(header) or twice:
-            cause = f"the header has {', '.join(map(repr, sorted(twice)))} twice" if twice else "there is no header row"
-            raise DataError(cause, place=f"{self.path}:1", fix="name every column once in the first row")
-        self.names = [name for name in header if name != self.target] if self.wanted is None else list(self.wanted)
-        for name in (self.target, *self.names):
-            if name not in header:
-                raise DataError(f"no column {name!r}", place=f"{self.path}:1", fix=nearest(name, header[:50]))
-        return header.index(self.target), [header.index(name) for name in self.names]
+        if not self.labels:
+            raise DataError("the table has no rows", place=self.path, fix="give a header row and rows below it")
+        return self
 
     def _number(self, cell: str, line: int, column: str) -> float:
         value = _parse(cell)
