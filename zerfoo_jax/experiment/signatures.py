@@ -37,6 +37,9 @@ class _Shown:
 def _type_name(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         base, *limits = get_args(hint)
+        named = [limit for limit in limits if isinstance(limit, str)]
+        if named:  # a member of another table
+            return named[0]
         return " ".join([_type_name(base), *(_limit(limit) for limit in limits if _limit(limit))])
     if get_origin(hint) in (Union, UnionType):
         return " | ".join(map(_type_name, get_args(hint)))

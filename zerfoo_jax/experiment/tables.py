@@ -30,6 +30,19 @@ def describe_tables() -> dict[str, list[dict[str, str]]]:
     return {table: [_describe(name, member) for name, member in sorted(members.items())] for table, members in TABLES.items()}
 
 
+def library_page() -> str:
+    """The page `docs/library.md`: every member of every table with its signature and first sentence, in Markdown."""
+    lines = [
+        "# Library",
+        "",
+        "Everything that a config or a program may name. This page is made by `zerfoo layers --markdown > docs/library.md`.",
+    ]
+    for table, members in describe_tables().items():
+        lines += ["", f"## {table}", ""]
+        lines += [f"- `{member['name']}{member['signature']}`  \n  {member['summary']}" for member in members]
+    return "\n".join(lines) + "\n"
+
+
 def _describe(name: str, member: Callable[..., Any]) -> dict[str, str]:
     documentation = inspect.getdoc(member) or ""
     return {

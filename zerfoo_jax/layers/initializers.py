@@ -101,7 +101,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
 }
 
 
-InitializerSpec = Annotated[NamedOrMapping, member_of(INITIALIZERS, "initializer")]
+InitializerSpec = Annotated[NamedOrMapping, "initializer", member_of(INITIALIZERS, "initializer")]
 """A member of `INITIALIZERS`: its name, or `{name: normal, stddev: 0.01}`."""
 
 
