@@ -38,8 +38,11 @@ EXAMPLES = {
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
+    "TiedEmbedding": (L.TiedEmbedding(4, 3, L.Dense(3), scale_inputs=True), (IDS.astype(np.int32),)),
+    "VocabularyHead": (L.VocabularyHead(4, use_bias=True), (SEQUENCE,)),
 }
 
+TAKE_IDS = {"Embedding", "TiedEmbedding"}
 PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding"}
 
 every_member = pytest.mark.parametrize("name", sorted(LAYERS))
@@ -115,7 +118,7 @@ def test_trains_with_a_key_under_jit_and_grad(name):
 def test_half_precision_in_is_the_same_out(name, dtype):
     layer, params, state, xs = initialised(name)
     half_params, half_xs = cast(params, dtype), cast(xs, dtype)
-    start = params if name == "Embedding" else half_params  # integers say nothing of the precision wanted
+    start = params if name in TAKE_IDS else half_params  # integers say nothing of the precision wanted
     assert jax.eval_shape(lambda: layer.init(jax.random.key(0), *half_xs)) == jax.eval_shape(lambda: (start, state))
     y, half_state = jax.jit(lambda *xs: layer.apply(half_params, state, *xs))(*half_xs)
     wide, wide_state = output(name)
@@ -127,7 +130,7 @@ def test_half_precision_in_is_the_same_out(name, dtype):
 @every_member
 def test_integer_inputs_are_refused_or_stay_integer(name):
     layer, xs = EXAMPLES[name]
-    if name == "Embedding":
+    if name in TAKE_IDS:
         pytest.skip("turns integers into vectors by purpose")
     try:
         given = check(layer, *(jax.ShapeDtypeStruct(x.shape, jnp.int32) for x in xs))

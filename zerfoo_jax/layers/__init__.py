@@ -25,6 +25,8 @@ from zerfoo_jax.layers.reshape import Add as Add
 from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
 from zerfoo_jax.layers.rotary import rotary_embedding as rotary_embedding
+from zerfoo_jax.layers.vocabulary import TiedEmbedding as TiedEmbedding
+from zerfoo_jax.layers.vocabulary import VocabularyHead as VocabularyHead
 
 LAYERS: dict[str, type[Layer]] = {
     "Activation": Activation,
@@ -47,4 +49,6 @@ LAYERS: dict[str, type[Layer]] = {
     "Residual": Residual,
     "Sequential": Sequential,
     "Stack": Stack,
+    "TiedEmbedding": TiedEmbedding,
+    "VocabularyHead": VocabularyHead,
 }
