@@ -15,6 +15,9 @@ def predict(
         Path | None,
         typer.Option("--input", help="A .npy file of inputs, prepared as for training; default: validation examples."),
     ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A .npy file to write the model's outputs to, one row per example.")
+    ] = None,
     examples: Annotated[int, typer.Option(min=1, help="How many validation examples.")] = 5,
     prompt: Annotated[str | None, typer.Option(help="Text for a language model to continue.")] = None,
     tokens: Annotated[int, typer.Option(min=1, help="How many tokens to write behind the prompt.")] = 200,
@@ -26,7 +29,7 @@ def predict(
 ) -> None:
     """Predict with a trained run: classes, forecasts, or a continued text."""
     from zerfoo_jax.core.errors import ConfigError
-    from zerfoo_jax.experiment.predict import continue_text, predictions, read_inputs, validation_rows
+    from zerfoo_jax.experiment.predict import continue_text, predictions, read_inputs, save_outputs, validation_rows
     from zerfoo_jax.experiment.runtime import enable_compilation_cache
     from zerfoo_jax.experiment.trained import open_run
 
@@ -43,5 +46,7 @@ def predict(
     if prompt is not None:
         raise ConfigError(f"this run does {trained.wired.dataset.kind}, it continues no text", fix="leave --prompt away")
     rows, truth, first = validation_rows(trained, examples) if inputs is None else (read_inputs(inputs, trained), None, 0)
+    if output is not None:
+        save_outputs(output, trained, rows)
     for record in predictions(trained, rows, truth, first):
         print(json.dumps(record) if as_json else "  ".join(f"{name} {value}" for name, value in record.items()))

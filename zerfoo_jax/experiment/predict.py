@@ -46,10 +46,25 @@ def outputs_of(trained: Trained, inputs: np.ndarray) -> np.ndarray:
     return np.asarray(run({"inputs": jax.numpy.asarray(inputs)}))
 
 
+def save_outputs(path: Path, trained: Trained, inputs: np.ndarray) -> None:
+    """Writes the outputs for rows of inputs to a .npy file, as the model gives them: logits, or normalised values."""
+    if path.suffix != ".npy":
+        raise ConfigError(f"--output {str(path)!r}: should end in .npy", fix=f"--output {path.with_suffix('.npy')}")
+    outputs = outputs_of(trained, inputs)
+    try:
+        with path.open("wb") as file:
+            np.save(file, outputs, allow_pickle=False)
+    except OSError as error:
+        raise DataError(
+            f"cannot write: {error.strerror}", place=str(path), fix="name a file in a folder that exists"
+        ) from error
+
+
 def predictions(
     trained: Trained, inputs: np.ndarray, truth: np.ndarray | None = None, first: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """One record per row: class and probability, or forecast values in the data's own unit; and the truth where it is known.
+    """One record per row: class and probability (of images with a class per pixel, each class's share), or forecast values in
+    the data's own unit (of images their range, and their distance from the truth); and the truth where it is known.
 
     Rows are numbered from `first`.
     """
@@ -60,15 +75,30 @@ def predictions(
         return [round(float(v) * dataset.scale + dataset.offset, 4) for v in np.ravel(values)]
 
     for i, row in enumerate(outputs):
-        if dataset.kind == "classification":
+        if dataset.kind == "classification" and row.ndim > 1:
+            record = {"classes": _shares(dataset.classes, row.argmax(-1))}
+            actual = None if truth is None else _shares(dataset.classes, truth[i])
+        elif dataset.kind == "classification":
             probabilities = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
             best = int(probabilities.argmax())
             record = {"class": _class(dataset.classes, best), "probability": round(float(probabilities[best]), 4)}
             actual = None if truth is None else _class(dataset.classes, int(truth[i]))
+        elif row.ndim > 1:
+            record = {"mean": in_unit(row.mean())[0], "min": in_unit(row.min())[0], "max": in_unit(row.max())[0]}
+            if truth is not None and truth[i].shape == row.shape:
+                record["rmse"] = round(float(np.sqrt(np.mean((row - truth[i]) ** 2))) * dataset.scale, 4)
+            actual = None
         else:
             record = {"values": in_unit(row)}
             actual = None if truth is None else in_unit(truth[i])
         yield {"example": first + i, **record, **({} if actual is None else {"truth": actual})}
+
+
+def _shares(classes: tuple[str, ...], ids: np.ndarray) -> dict[str, float]:
+    """Which part of the places is of each class, the largest first."""
+    found, counts = np.unique(ids, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {_class(classes, int(found[i])): round(float(counts[i] / ids.size), 4) for i in order}
 
 
 def _class(classes: tuple[str, ...], index: int) -> str:
