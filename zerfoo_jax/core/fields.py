@@ -27,7 +27,7 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 
-TypeAdapter(int)  # pydantic loads half of itself with the first adapter: now, and not in the middle of making a model
+TypeAdapter(PositiveInt)  # pydantic loads half of itself with the first adapter: now, and not in the middle of making a model
 
 _ARBITRARY = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
 
