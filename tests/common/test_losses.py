@@ -1,5 +1,7 @@
 """Every member of LOSSES keeps the contract: one number per example, pure, differentiable, in float32. One example each."""
 
+from inspect import signature
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,12 +11,16 @@ from tests.support.layers import normal
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.losses import LOSSES
+from zerfoo_jax.losses.base import Weighted
 
+CLASSES = np.array([0, 2, 1, 1, 0], np.int32)
 EXAMPLES = {
-    "cross_entropy": (normal(0, 5, 3), np.array([0, 2, 1, 1, 0], np.int32)),
+    "cross_entropy": (normal(0, 5, 3), CLASSES),
     "mse": (normal(0, 5, 3), normal(1, 5, 3)),
+    "vocabulary_cross_entropy": ((normal(0, 5, 3), normal(1, 7, 3)), CLASSES),
 }
-BAD_OPTIONS = {"cross_entropy": {"label_smoothing": 1.5}}
+OPTIONS: dict[str, dict[str, object]] = {}
+BAD_OPTIONS = {"cross_entropy": {"label_smoothing": 1.5}, "vocabulary_cross_entropy": {"logits_bytes": 0}}
 
 every_member = pytest.mark.parametrize("name", sorted(LOSSES))
 
@@ -23,13 +29,30 @@ def test_every_member_has_an_example():
     assert sorted(EXAMPLES) == sorted(LOSSES)
 
 
+def each(name, outputs, targets):
+    """The loss of every example, in whichever form the member gives it."""
+    loss, options = LOSSES[name], OPTIONS.get(name, {})
+    if "weights" in signature(loss).parameters:
+        only = np.eye(len(targets), dtype=np.float32)
+        return jnp.stack([loss(outputs, targets, weights, **options)["sum"] for weights in only])
+    given = loss(outputs, targets, **options)
+    if not isinstance(given, Weighted):
+        return given
+    assert given.value.shape == given.weight.shape and (given.weight >= 0).all()
+    return given.value
+
+
+def cast(outputs, dtype):
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), outputs)
+
+
 @every_member
 def test_gives_one_number_per_example_that_depends_on_that_example_only(name):
     outputs, targets = EXAMPLES[name]
-    loss = LOSSES[name](outputs, targets)
+    loss = each(name, outputs, targets)
     assert loss.shape == (5,) and loss.dtype == jnp.float32 and jnp.isfinite(loss).all()
-    alone = LOSSES[name](outputs[3:4], targets[3:4])
-    np.testing.assert_allclose(alone, loss[3:4], rtol=1e-6)
+    part = jax.tree.map(lambda x: x[3:4] if len(x) == 5 else x, outputs)
+    np.testing.assert_allclose(each(name, part, targets[3:4]), loss[3:4], rtol=1e-6)
 
 
 @every_member
@@ -38,19 +61,19 @@ def test_is_lowered_by_a_step_against_its_gradient(name):
 
     @jax.jit
     def total(z):
-        return LOSSES[name](z, targets).sum()
+        return each(name, z, targets).sum()
 
     value, grad = jax.value_and_grad(total)(outputs)
-    assert total(outputs - 0.01 * grad) < value
+    assert total(jax.tree.map(lambda z, g: z - 0.01 * g, outputs, grad)) < value
 
 
 @every_member
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_half_precision_outputs_give_a_float32_loss(name, dtype):
     outputs, targets = EXAMPLES[name]
-    loss = LOSSES[name](jnp.asarray(outputs, dtype), targets)
+    loss = each(name, cast(outputs, dtype), targets)
     assert loss.dtype == jnp.float32
-    np.testing.assert_allclose(loss, LOSSES[name](outputs, targets), rtol=0.05, atol=0.02)
+    np.testing.assert_allclose(loss, each(name, outputs, targets), rtol=0.05, atol=0.02)
 
 
 @every_member
