@@ -13,11 +13,17 @@ EXAMPLES = {
     "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
     "lstm_forecaster": ({"horizon": 3, "features": 4}, Spec((2, 5, 1), jnp.float32), (2, 3)),
     "mlp": ({"features": 3, "hidden": [4, 5]}, Spec((2, 4, 4, 1), jnp.float32), (2, 3)),
+    "resnet18": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
+    "resnet34": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
+    "resnet50": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
 }
 BAD_OPTIONS = {
     "gpt": {"num_heads": 0},
     "lstm_forecaster": {"dropout": 1.0},
     "mlp": {"activation": "rellu"},
+    "resnet18": {"num_classes": 0},
+    "resnet34": {"num_classes": 0},
+    "resnet50": {"num_classes": 0},
 }
 
 every_member = pytest.mark.parametrize("name", sorted(MODELS))

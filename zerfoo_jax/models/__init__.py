@@ -11,8 +11,18 @@ from zerfoo_jax.graph import model_from_spec
 from zerfoo_jax.models.gpt import gpt as gpt
 from zerfoo_jax.models.lstm_forecaster import lstm_forecaster as lstm_forecaster
 from zerfoo_jax.models.mlp import mlp as mlp
+from zerfoo_jax.models.resnet import resnet18 as resnet18
+from zerfoo_jax.models.resnet import resnet34 as resnet34
+from zerfoo_jax.models.resnet import resnet50 as resnet50
 
-MODELS: dict[str, Callable[..., Layer]] = {"gpt": gpt, "lstm_forecaster": lstm_forecaster, "mlp": mlp}
+MODELS: dict[str, Callable[..., Layer]] = {
+    "gpt": gpt,
+    "lstm_forecaster": lstm_forecaster,
+    "mlp": mlp,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+}
 
 
 def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: str = "model") -> tuple[Layer, Walk]:
