@@ -16,34 +16,47 @@ import zerfoo_jax.layers as L
 from zerfoo_jax.layers import LAYERS
 
 SEQUENCE, IMAGE, VECTOR, IDS = normal(0, 3, 5, 6), normal(1, 3, 6, 5, 4), normal(2, 3, 6), np.array([[1, 2], [0, 3], [3, 3]])
+VOLUME = normal(3, 3, 2, 4, 3, 2)
 
 EXAMPLES = {
     "Activation": (L.Activation({"name": "leaky_relu", "negative_slope": 0.3}), (VECTOR,)),
+    "AdaptiveSoftmax": (L.AdaptiveSoftmax(5, (2, 3), div_value=2.0), (VECTOR,)),
     "Add": (L.Add(), (VECTOR, 2 * VECTOR, VECTOR)),
+    "AvgPool1D": (L.AvgPool1D(2, padding=(1, 0), count_include_padding=True), (SEQUENCE,)),
     "AvgPool2D": (L.AvgPool2D((2, 3), 2, "SAME"), (IMAGE,)),
+    "AvgPool3D": (L.AvgPool3D((2, 1, 3)), (VOLUME,)),
     "BatchNorm": (L.BatchNorm(momentum=0.5), (IMAGE,)),
     "Concatenate": (L.Concatenate(1), (VECTOR, VECTOR[:, :2])),
+    "Conv1D": (L.Conv1D(6, 3, padding=(2, 0), groups=6), (SEQUENCE,)),
     "Conv2D": (L.Conv2D(4, (3, 2), strides=2, padding=((1, 0), (0, 1)), groups=2), (IMAGE,)),
+    "Conv3D": (L.Conv3D(4, (2, 3, 1), dilation=(1, 2, 1)), (VOLUME,)),
     "Dense": (L.Dense(3), (SEQUENCE,)),
     "Dropout": (L.Dropout(0.5), (VECTOR,)),
     "Embedding": (L.Embedding(4, 3), (IDS.astype(np.int32),)),
     "Flatten": (L.Flatten(), (IMAGE,)),
     "GRU": (L.GRU(3), (SEQUENCE,)),
     "GlobalAvgPool": (L.GlobalAvgPool(), (IMAGE,)),
+    "GumbelSoftmax": (L.GumbelSoftmax(0.5), (VECTOR,)),
+    "GlobalMaxPool": (L.GlobalMaxPool(), (IMAGE,)),
     "LSTM": (L.LSTM(3, return_sequences=False), (SEQUENCE,)),
     "LayerNorm": (L.LayerNorm(use_bias=False), (SEQUENCE,)),
+    "MaxPool1D": (L.MaxPool1D(3, 2), (SEQUENCE,)),
     "MaxPool2D": (L.MaxPool2D(2), (IMAGE,)),
+    "MixtureSoftmax": (L.MixtureSoftmax(5, 2, 3), (VECTOR,)),
+    "MaxPool3D": (L.MaxPool3D(2, 1), (VOLUME,)),
     "MultiHeadAttention": (L.MultiHeadAttention(4, 2, head_dim=2, causal=True, rotary=True, dropout=0.1), (SEQUENCE,)),
+    "PReLU": (L.PReLU(per_channel=True), (SEQUENCE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
+    "Softmax": (L.Softmax({"name": "entmax", "alpha": 1.3}), (SEQUENCE,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
     "TiedEmbedding": (L.TiedEmbedding(4, 3, L.Dense(3), scale_inputs=True), (IDS.astype(np.int32),)),
     "VocabularyHead": (L.VocabularyHead(4, use_bias=True), (SEQUENCE,)),
 }
 
 TAKE_IDS = {"Embedding", "TiedEmbedding"}
-PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding"}
+PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding", "slope"}
 
 every_member = pytest.mark.parametrize("name", sorted(LAYERS))
 

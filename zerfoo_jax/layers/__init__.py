@@ -3,51 +3,78 @@
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers.activation import ACTIVATIONS as ACTIVATIONS
 from zerfoo_jax.layers.activation import Activation as Activation
+from zerfoo_jax.layers.activation import PReLU as PReLU
 from zerfoo_jax.layers.attention import MultiHeadAttention as MultiHeadAttention
 from zerfoo_jax.layers.attention import dot_product_attention as dot_product_attention
 from zerfoo_jax.layers.combinators import Residual as Residual
 from zerfoo_jax.layers.combinators import Sequential as Sequential
 from zerfoo_jax.layers.combinators import Stack as Stack
+from zerfoo_jax.layers.convolution import Conv1D as Conv1D
 from zerfoo_jax.layers.convolution import Conv2D as Conv2D
+from zerfoo_jax.layers.convolution import Conv3D as Conv3D
 from zerfoo_jax.layers.dense import Dense as Dense
 from zerfoo_jax.layers.dropout import Dropout as Dropout
 from zerfoo_jax.layers.embedding import Embedding as Embedding
+from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
+from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
+from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
 from zerfoo_jax.layers.initializers import INITIALIZERS as INITIALIZERS
 from zerfoo_jax.layers.normalization import BatchNorm as BatchNorm
 from zerfoo_jax.layers.normalization import LayerNorm as LayerNorm
 from zerfoo_jax.layers.normalization import RMSNorm as RMSNorm
+from zerfoo_jax.layers.pooling import AvgPool1D as AvgPool1D
 from zerfoo_jax.layers.pooling import AvgPool2D as AvgPool2D
-from zerfoo_jax.layers.pooling import GlobalAvgPool as GlobalAvgPool
+from zerfoo_jax.layers.pooling import AvgPool3D as AvgPool3D
+from zerfoo_jax.layers.pooling import MaxPool1D as MaxPool1D
 from zerfoo_jax.layers.pooling import MaxPool2D as MaxPool2D
+from zerfoo_jax.layers.pooling import MaxPool3D as MaxPool3D
 from zerfoo_jax.layers.recurrent import GRU as GRU
 from zerfoo_jax.layers.recurrent import LSTM as LSTM
 from zerfoo_jax.layers.reshape import Add as Add
 from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
 from zerfoo_jax.layers.rotary import rotary_embedding as rotary_embedding
+from zerfoo_jax.layers.softmax import SOFTMAX_VARIANTS as SOFTMAX_VARIANTS
+from zerfoo_jax.layers.softmax import Softmax as Softmax
+from zerfoo_jax.layers.softmax_heads import AdaptiveSoftmax as AdaptiveSoftmax
+from zerfoo_jax.layers.softmax_heads import MixtureSoftmax as MixtureSoftmax
+from zerfoo_jax.layers.sparse_softmax import entmax as entmax
+from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
 from zerfoo_jax.layers.vocabulary import TiedEmbedding as TiedEmbedding
 from zerfoo_jax.layers.vocabulary import VocabularyHead as VocabularyHead
 
 LAYERS: dict[str, type[Layer]] = {
     "Activation": Activation,
+    "AdaptiveSoftmax": AdaptiveSoftmax,
     "Add": Add,
+    "AvgPool1D": AvgPool1D,
     "AvgPool2D": AvgPool2D,
+    "AvgPool3D": AvgPool3D,
     "BatchNorm": BatchNorm,
     "Concatenate": Concatenate,
+    "Conv1D": Conv1D,
     "Conv2D": Conv2D,
+    "Conv3D": Conv3D,
     "Dense": Dense,
     "Dropout": Dropout,
     "Embedding": Embedding,
     "Flatten": Flatten,
     "GRU": GRU,
     "GlobalAvgPool": GlobalAvgPool,
+    "GlobalMaxPool": GlobalMaxPool,
+    "GumbelSoftmax": GumbelSoftmax,
     "LSTM": LSTM,
     "LayerNorm": LayerNorm,
+    "MaxPool1D": MaxPool1D,
     "MaxPool2D": MaxPool2D,
+    "MaxPool3D": MaxPool3D,
+    "MixtureSoftmax": MixtureSoftmax,
     "MultiHeadAttention": MultiHeadAttention,
+    "PReLU": PReLU,
     "RMSNorm": RMSNorm,
     "Residual": Residual,
     "Sequential": Sequential,
+    "Softmax": Softmax,
     "Stack": Stack,
     "TiedEmbedding": TiedEmbedding,
     "VocabularyHead": VocabularyHead,

@@ -1,16 +1,20 @@
-"""Element-wise non-linearities, as functions in `ACTIVATIONS` and as one layer."""
+"""Non-linearities, as functions in `ACTIVATIONS` and as layers. The functions stand in a file for each family."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-import jax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.core.shapes import expect_floating
+from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
-from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
+from zerfoo_jax.layers.dense import over_last
+from zerfoo_jax.layers.initializers import InitializerSpec, initialize
+from zerfoo_jax.layers.rectifiers import celu, elu, leaky_relu, relu, relu6, scaled_relu, selu, softplus, squared_relu
+from zerfoo_jax.layers.self_gated import gelu, gelu_tanh, hard_swish, mish, quick_gelu, silu
+from zerfoo_jax.layers.squashing import hard_sigmoid, hard_tanh, log_softmax, sigmoid, softmax, softsign, tanh
 
 
 def linear(x: Array) -> Array:
@@ -18,78 +22,36 @@ def linear(x: Array) -> Array:
     return x
 
 
-def relu(x: Array) -> Array:
-    """max(x, 0), with gradient 0 at 0."""
-    return jax.nn.relu(x)
-
-
-def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
-    """x where positive, `negative_slope` x elsewhere."""
-    return jnp.where(x >= 0, x, negative_slope * x)
-
-
-def gelu(x: Array) -> Array:
-    """x Φ(x) with the exact normal distribution function (Hendrycks & Gimpel, arXiv 1606.08415)."""
-    return jax.nn.gelu(x, approximate=False)
-
-
-def gelu_tanh(x: Array) -> Array:
-    """The tanh approximation of `gelu` (the same paper), as GPT-2 uses it."""
-    return jax.nn.gelu(x, approximate=True)
-
-
-def silu(x: Array) -> Array:
-    """x σ(x), also called swish."""
-    return jax.nn.silu(x)
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
-    return jax.nn.sigmoid(x)
-
-
-def tanh(x: Array) -> Array:
-    """Hyperbolic tangent."""
-    return jnp.tanh(x)
-
-
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x))."""
-    return jax.nn.softplus(x)
-
-
-def elu(x: Array, *, alpha: float = 1.0) -> Array:
-    """x where positive, alpha (exp(x) - 1) elsewhere (Clevert et al., arXiv 1511.07289)."""
-    return jax.nn.elu(x, alpha)
-
-
-def softmax(x: Array, *, axis: int = -1) -> Array:
-    """exp(x) / sum(exp(x)) along `axis`."""
-    return jax.nn.softmax(x, axis=axis)
-
-
-def log_softmax(x: Array, *, axis: int = -1) -> Array:
-    """log of `softmax`, without overflow."""
-    return jax.nn.log_softmax(x, axis=axis)
-
-
 ACTIVATIONS: dict[str, Callable[..., Array]] = {
+    "celu": celu,
     "elu": elu,
+    "fast_gelu": gelu_tanh,
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
+    "hard_sigmoid": hard_sigmoid,
+    "hard_swish": hard_swish,
+    "hard_tanh": hard_tanh,
     "leaky_relu": leaky_relu,
     "linear": linear,
     "log_softmax": log_softmax,
+    "mish": mish,
+    "quick_gelu": quick_gelu,
     "relu": relu,
+    "relu6": relu6,
+    "scaled_relu": scaled_relu,
+    "selu": selu,
     "sigmoid": sigmoid,
     "silu": silu,
     "softmax": softmax,
     "softplus": softplus,
+    "softsign": softsign,
+    "squared_relu": squared_relu,
+    "swish": silu,
     "tanh": tanh,
 }
 
 
-ActivationSpec = Annotated[NamedOrMapping, member_of(ACTIVATIONS, "activation")]
+ActivationSpec = Annotated[NamedOrMapping, "activation", member_of(ACTIVATIONS, "activation")]
 """A member of `ACTIVATIONS`: its name, or `{name: leaky_relu, negative_slope: 0.1}`."""
 
 
@@ -118,3 +80,29 @@ class Activation(Layer):
 
     def forward(self, params: Params, x: Array) -> Array:
         return activation(self.function)(x)
+
+
+@dataclass(frozen=True)
+class PReLU(Layer):
+    """x where positive, slope · x elsewhere, with a learned slope: one, or with `per_channel` one per channel of the last axis
+    (He et al., arXiv 1502.01852).
+
+    Parameters: `slope` (1,) or (channels,), starting at 0.25.
+
+    >>> import jax
+    >>> params, _ = PReLU().init(jax.random.key(0), jax.ShapeDtypeStruct((2, 3), jnp.float32))
+    >>> PReLU().forward(params, jnp.array([[-4.0, 2.0, 0.0]])).tolist()
+    [[-1.0, 2.0, 0.0]]
+    """
+
+    per_channel: bool = False
+    slope_init: InitializerSpec = (("name", "constant"), ("value", 0.25))
+
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, "channels", least=True)
+        expect_floating(x)
+        size = x.shape[-1] if self.per_channel else 1
+        return {"slope": initialize(self.slope_init, key, (size,), param_dtype(x))}, {}
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return jnp.where(x > 0, x, over_last(params["slope"], x) * x)
