@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.layers import against_finite_differences, against_torch, normal
 from zerfoo_jax.core.errors import ConfigError, ShapeError
-from zerfoo_jax.layers import AvgPool2D, GlobalAvgPool, MaxPool2D
+from zerfoo_jax.layers import AvgPool1D, AvgPool2D, AvgPool3D, MaxPool1D, MaxPool2D, MaxPool3D
 
 GEOMETRIES = [
     ({"window": 2}, {"kernel_size": 2}, (2, 6, 4, 3)),
@@ -18,11 +18,24 @@ GEOMETRIES = [
         (2, 7, 6, 3),
     ),
     ({"window": 3, "strides": 1, "padding": "SAME"}, {"kernel_size": 3, "stride": 1, "padding": 1}, (1, 1, 4, 2)),
+    ({"window": 2, "strides": 3}, {"kernel_size": 2, "stride": 3}, (2, 9, 3)),
+    ({"window": 3, "strides": 2, "padding": (1, 1)}, {"kernel_size": 3, "stride": 2, "padding": 1}, (2, 8, 3)),
+    ({"window": 2}, {"kernel_size": 2}, (2, 4, 5, 6, 2)),
+    (
+        {"window": (2, 3, 4), "strides": (1, 2, 3), "padding": ((0, 0), (1, 1), (2, 2))},
+        {"kernel_size": (2, 3, 4), "stride": (1, 2, 3), "padding": (0, 1, 2)},
+        (1, 3, 6, 5, 2),
+    ),
 ]
+MAX, AVG = {3: MaxPool1D, 4: MaxPool2D, 5: MaxPool3D}, {3: AvgPool1D, 4: AvgPool2D, 5: AvgPool3D}
 
 
-def pool_oracle(pool, options):
-    return lambda params, x: pool(x.permute(0, 3, 1, 2), **options).permute(0, 2, 3, 1)
+def pool_oracle(torch, kind, options):
+    def oracle(params, x):
+        pool = getattr(torch.nn.functional, f"{kind}_pool{x.ndim - 2}d")
+        return pool(x.movedim(-1, 1), **options).movedim(1, -1)
+
+    return oracle
 
 
 @pytest.mark.oracle
@@ -31,14 +44,15 @@ def pool_oracle(pool, options):
 def test_max_and_its_gradient_agree_with_torch_also_at_ties(torch, ours, theirs, shape, ties):
     x = normal(sum(shape), *shape)
     x = np.round(np.maximum(x, 0)) if ties else x
-    against_torch(torch, MaxPool2D(**ours), pool_oracle(torch.nn.functional.max_pool2d, theirs), x)
+    against_torch(torch, MAX[len(shape)](**ours), pool_oracle(torch, "max", theirs), x)
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("padding_counts", [False, True])
 @pytest.mark.parametrize(("ours", "theirs", "shape"), GEOMETRIES)
-def test_mean_agrees_with_torch(torch, ours, theirs, shape):
-    oracle = pool_oracle(torch.nn.functional.avg_pool2d, {**theirs, "count_include_pad": False})
-    against_torch(torch, AvgPool2D(**ours), oracle, normal(1, *shape))
+def test_mean_agrees_with_torch(torch, ours, theirs, shape, padding_counts):
+    oracle = pool_oracle(torch, "avg", {**theirs, "count_include_pad": padding_counts})
+    against_torch(torch, AVG[len(shape)](**ours, count_include_padding=padding_counts), oracle, normal(1, *shape))
 
 
 def test_same_padding_puts_the_odd_row_below_and_right():
@@ -59,24 +73,17 @@ def test_gradient_at_a_tie_goes_to_the_first_in_row_order():
     assert grad[0, :, :, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
-@pytest.mark.parametrize("layer", [MaxPool2D(2, 1), AvgPool2D((2, 3), 1, "SAME"), GlobalAvgPool()])
+@pytest.mark.parametrize("layer", [MaxPool2D(2, 1), AvgPool2D((2, 3), 1, "SAME")])
 def test_gradients_agree_with_finite_differences(layer):
     against_finite_differences(layer, normal(3, 1, 3, 4, 2))
-
-
-@pytest.mark.parametrize("shape", [(2, 5, 3), (1, 3, 4, 2), (2, 2, 3, 2, 1)])
-def test_global_mean_covers_every_spatial_axis(shape):
-    x = normal(0, *shape)
-    np.testing.assert_allclose(GlobalAvgPool().forward({}, x), x.mean(tuple(range(1, x.ndim - 1))), rtol=1e-6, atol=1e-7)
 
 
 def test_half_precision_means_are_summed_in_float32():
     x = np.ones((1, 8, 8, 1), np.float16)
     x[0, 0, 0] = 2048  # to which float16 cannot add 1
-    for layer in (GlobalAvgPool(), AvgPool2D(8)):
-        mean = jax.jit(layer.forward)({}, x)
-        assert mean.dtype == jnp.float16
-        np.testing.assert_allclose(mean.ravel(), [(2048 + 63) / 64], rtol=1e-3)
+    mean = jax.jit(AvgPool2D(8).forward)({}, x)
+    assert mean.dtype == jnp.float16
+    np.testing.assert_allclose(mean.ravel(), [(2048 + 63) / 64], rtol=1e-3)
 
 
 @pytest.mark.parametrize("pool", [MaxPool2D, AvgPool2D])
@@ -91,6 +98,10 @@ def test_bad_geometry_is_refused(key, pool):
         pool(2).init(key, jax.ShapeDtypeStruct((2, 8, 1), jnp.float32))
 
 
-def test_global_mean_needs_a_spatial_axis(key):
-    with pytest.raises(ShapeError, match="at least 3 axes"):
-        GlobalAvgPool().init(key, jax.ShapeDtypeStruct((2, 8), jnp.float32))
+def test_pools_of_other_axes_refuse_by_name(key):
+    with pytest.raises(ShapeError, match="batch, length, channels"):
+        MaxPool1D(2).init(key, jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32))
+    with pytest.raises(ShapeError, match="batch, depth, height, width, channels"):
+        AvgPool3D(2).init(key, jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32))
+    with pytest.raises(ConfigError, match=r"MaxPool1D.padding = \(2, 0\) is not below the window"):
+        MaxPool1D(2, padding=(2, 0))

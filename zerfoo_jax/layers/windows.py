@@ -1,4 +1,4 @@
-"""What convolution and pooling share: windows that move over the two spatial axes of (batch, height, width, channels)."""
+"""What convolution and pooling share: windows that move over the spatial axes of (batch, *spatial, channels)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,42 +8,74 @@ from jax import lax
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
 
+Single = PositiveInt | tuple[PositiveInt]
+"""One number for the one spatial axis."""
 Pair = PositiveInt | tuple[PositiveInt, PositiveInt]
 """One number for both spatial axes, or (height, width)."""
+Triple = PositiveInt | tuple[PositiveInt, PositiveInt, PositiveInt]
+"""One number for all spatial axes, or (depth, height, width)."""
+Sizes = PositiveInt | tuple[PositiveInt, ...]
+"""One number for all spatial axes, or one for each."""
 
 Edges = tuple[NonNegativeInt, NonNegativeInt]
+"""How much is added before and after along one axis."""
 
-Padding = Literal["SAME", "VALID"] | tuple[Edges, Edges]
-"""`SAME` (ceil(size / stride) outputs), `VALID` (whole windows only), or ((top, bottom), (left, right))."""
+Padding1D = Literal["SAME", "VALID"] | Edges | tuple[Edges]
+"""`SAME` (ceil(size / stride) outputs), `VALID` (whole windows only), or (low, high)."""
+Padding2D = Literal["SAME", "VALID"] | tuple[Edges, Edges]
+"""`SAME`, `VALID`, or ((top, bottom), (left, right))."""
+Padding3D = Literal["SAME", "VALID"] | tuple[Edges, Edges, Edges]
+"""`SAME`, `VALID`, or ((front, back), (top, bottom), (left, right))."""
+Padding = Padding1D | Padding2D | Padding3D
+
+AXES = {1: "batch length channels", 2: "batch height width channels", 3: "batch depth height width channels"}
+"""The names of an input's axes, by the number of those over which windows move."""
 
 
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """(height, width).
+def per_axis(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """One number for each of `axes` spatial axes.
 
-    >>> pair(3), pair((3, 5))
+    >>> per_axis(3, 2), per_axis((3, 5), 2)
     ((3, 3), (3, 5))
     """
-    return (value, value) if isinstance(value, int) else value
+    return (value,) * axes if isinstance(value, int) else value
 
 
-def edges(
-    sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Padding as ((top, bottom), (left, right)) for an image of `sizes` (height, width).
+def extents(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """How far a kernel's taps reach along each axis when `dilation` spreads them.
 
-    Raises `ShapeError` where not one window fits into the padded image.
+    >>> extents((3, 2), (1, 4))
+    (3, 5)
+    """
+    return tuple((size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True))
+
+
+def given_edges(padding: Padding) -> tuple[Edges, ...]:
+    """Padding that was given in numbers, as a pair (low, high) for each axis.
+
+    >>> given_edges((1, 2)), given_edges(((1, 2), (0, 0)))
+    (((1, 2),), ((1, 2), (0, 0)))
+    """
+    assert not isinstance(padding, str)
+    return tuple((padding,)) if isinstance(padding[0], int) else tuple(padding)  # pyright: ignore[reportReturnType]
+
+
+def edges(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding) -> tuple[Edges, ...]:
+    """Padding as (low, high) for each spatial axis, where the axes have these `sizes`.
+
+    Raises `ShapeError` where not one window fits into what is padded.
 
     >>> edges((5, 6), (3, 3), (2, 2), "SAME")
     ((1, 1), (0, 1))
     """
     if isinstance(padding, str):
-        (top, bottom), (left, right) = lax.padtype_to_pads(sizes, window, strides, padding)
+        pairs = tuple((low, high) for low, high in lax.padtype_to_pads(sizes, window, strides, padding))
     else:
-        (top, bottom), (left, right) = padding
-    padded = (top + sizes[0] + bottom, left + sizes[1] + right)
-    if padded[0] < window[0] or padded[1] < window[1]:
+        pairs = given_edges(padding)
+    padded = [low + size + high for size, (low, high) in zip(sizes, pairs, strict=True)]
+    if any(have < need for have, need in zip(padded, window, strict=True)):
         raise ShapeError(
             f"a window of {tuple(window)} does not fit into {tuple(sizes)} with padding {padding!r}",
             fix="use padding='SAME', a smaller window or less dilation, or fewer strided layers before",
         )
-    return (top, bottom), (left, right)
+    return pairs

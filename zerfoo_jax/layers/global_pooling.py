@@ -1,0 +1,51 @@
+"""One number per channel for a whole sequence, image or volume."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.shapes import expect_axes, expect_floating
+from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.numeric import widened
+
+
+@dataclass(frozen=True)
+class _GlobalPool(Layer):
+    """A pool over all axes between batch and channels."""
+
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, "batch spatial channels", least=True)
+        expect_floating(x)
+        if 0 in x.shape[1:-1]:
+            raise ShapeError(f"{type(self).__name__} got no element to pool, shape {tuple(x.shape)}")
+        return {}, {}
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_GlobalPool):
+    """The mean over all spatial axes: (batch, *spatial, c) -> (batch, c).
+
+    >>> GlobalAvgPool().forward({}, jnp.arange(6.0).reshape(1, 3, 2)).tolist()
+    [[2.0, 3.0]]
+    """
+
+    def forward(self, params: Params, x: Array) -> Array:
+        return jnp.mean(widened(x), axis=tuple(range(1, x.ndim - 1))).astype(x.dtype)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(_GlobalPool):
+    """The maximum over all spatial axes: (batch, *spatial, c) -> (batch, c).
+
+    Among equals the gradient goes to the first in row order, as in torch. NaN gives NaN.
+
+    >>> GlobalMaxPool().forward({}, jnp.arange(6.0).reshape(1, 3, 2)).tolist()
+    [[4.0, 5.0]]
+    """
+
+    def forward(self, params: Params, x: Array) -> Array:
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        where = jnp.argmax(flat, axis=1, keepdims=True)
+        return jnp.take_along_axis(flat, where, axis=1)[:, 0]
