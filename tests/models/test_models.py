@@ -10,7 +10,9 @@ from zerfoo_jax.graph import model_from_spec, model_to_spec
 from zerfoo_jax.models import MODELS, model_from_config
 
 EXAMPLES = {
+    "densenet121": ({"num_classes": 3, "growth_rate": 2, "depths": [1, 2]}, Spec((2, 32, 32, 3), jnp.float32), (2, 3)),
     "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
+    "lenet": ({"num_classes": 3, "padding": "SAME"}, Spec((2, 28, 28, 1), jnp.float32), (2, 3)),
     "lstm_forecaster": ({"horizon": 3, "features": 4}, Spec((2, 5, 1), jnp.float32), (2, 3)),
     "mlp": ({"features": 3, "hidden": [4, 5]}, Spec((2, 4, 4, 1), jnp.float32), (2, 3)),
     "resnet18": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
@@ -18,7 +20,9 @@ EXAMPLES = {
     "resnet50": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
 }
 BAD_OPTIONS = {
+    "densenet121": {"growth_rate": 0},
     "gpt": {"num_heads": 0},
+    "lenet": {"padding": "FULL"},
     "lstm_forecaster": {"dropout": 1.0},
     "mlp": {"activation": "rellu"},
     "resnet18": {"num_classes": 0},

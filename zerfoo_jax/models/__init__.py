@@ -8,7 +8,9 @@ from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import model_from_spec
+from zerfoo_jax.models.densenet import densenet121 as densenet121
 from zerfoo_jax.models.gpt import gpt as gpt
+from zerfoo_jax.models.lenet import lenet as lenet
 from zerfoo_jax.models.lstm_forecaster import lstm_forecaster as lstm_forecaster
 from zerfoo_jax.models.mlp import mlp as mlp
 from zerfoo_jax.models.resnet import resnet18 as resnet18
@@ -16,7 +18,9 @@ from zerfoo_jax.models.resnet import resnet34 as resnet34
 from zerfoo_jax.models.resnet import resnet50 as resnet50
 
 MODELS: dict[str, Callable[..., Layer]] = {
+    "densenet121": densenet121,
     "gpt": gpt,
+    "lenet": lenet,
     "lstm_forecaster": lstm_forecaster,
     "mlp": mlp,
     "resnet18": resnet18,

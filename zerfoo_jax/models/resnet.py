@@ -1,7 +1,7 @@
 """Residual networks (He et al., arXiv 1512.03385), with torchvision's names and strides.
 
-What is special: each block adds to its input what two or three convolutions find, so that depth does not stand in the way of the
-gradient. Where a block halves the image or widens it, a 1x1 convolution fits the input to it.
+What is special: each block adds to its input what two or three convolutions find, so that gradients pass through any depth.
+Where a block halves the image or widens it, a 1x1 convolution fits the input to it.
 """
 
 from collections.abc import Callable
