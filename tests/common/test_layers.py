@@ -40,6 +40,7 @@ EXAMPLES = {
     "GlobalMaxPool": (L.GlobalMaxPool(), (IMAGE,)),
     "LSTM": (L.LSTM(3, return_sequences=False), (SEQUENCE,)),
     "LayerNorm": (L.LayerNorm(use_bias=False), (SEQUENCE,)),
+    "MaskedMean": (L.MaskedMean(), (SEQUENCE, np.arange(15).reshape(3, 5) % 4 != 0)),
     "MaxPool1D": (L.MaxPool1D(3, 2), (SEQUENCE,)),
     "MaxPool2D": (L.MaxPool2D(2), (IMAGE,)),
     "MixtureSoftmax": (L.MixtureSoftmax(5, 2, 3), (VECTOR,)),

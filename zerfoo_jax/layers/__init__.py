@@ -19,6 +19,7 @@ from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
 from zerfoo_jax.layers.initializers import INITIALIZERS as INITIALIZERS
+from zerfoo_jax.layers.masked_mean import MaskedMean as MaskedMean
 from zerfoo_jax.layers.normalization import BatchNorm as BatchNorm
 from zerfoo_jax.layers.normalization import LayerNorm as LayerNorm
 from zerfoo_jax.layers.normalization import RMSNorm as RMSNorm
@@ -65,6 +66,7 @@ LAYERS: dict[str, type[Layer]] = {
     "GumbelSoftmax": GumbelSoftmax,
     "LSTM": LSTM,
     "LayerNorm": LayerNorm,
+    "MaskedMean": MaskedMean,
     "MaxPool1D": MaxPool1D,
     "MaxPool2D": MaxPool2D,
     "MaxPool3D": MaxPool3D,
