@@ -26,6 +26,7 @@ EXAMPLES = {
     "AvgPool2D": (L.AvgPool2D((2, 3), 2, "SAME"), (IMAGE,)),
     "AvgPool3D": (L.AvgPool3D((2, 1, 3)), (VOLUME,)),
     "BatchNorm": (L.BatchNorm(momentum=0.5), (IMAGE,)),
+    "ClassToken": (L.ClassToken("normal"), (SEQUENCE,)),
     "Concatenate": (L.Concatenate(1), (VECTOR, VECTOR[:, :2])),
     "Conv1D": (L.Conv1D(6, 3, padding=(2, 0), groups=6), (SEQUENCE,)),
     "Conv2D": (L.Conv2D(4, (3, 2), strides=2, padding=((1, 0), (0, 1)), groups=2), (IMAGE,)),
@@ -33,13 +34,17 @@ EXAMPLES = {
     "Dense": (L.Dense(3), (SEQUENCE,)),
     "Dropout": (L.Dropout(0.5), (VECTOR,)),
     "Embedding": (L.Embedding(4, 3), (IDS.astype(np.int32),)),
+    "FirstToken": (L.FirstToken(), (SEQUENCE,)),
     "Flatten": (L.Flatten(), (IMAGE,)),
     "GRU": (L.GRU(3), (SEQUENCE,)),
+    "GaussianBottleneck": (L.GaussianBottleneck(3, kl_weight=0.5), (VECTOR,)),
     "GlobalAvgPool": (L.GlobalAvgPool(), (IMAGE,)),
     "GumbelSoftmax": (L.GumbelSoftmax(0.5), (VECTOR,)),
     "GlobalMaxPool": (L.GlobalMaxPool(), (IMAGE,)),
+    "KMeans": (L.KMeans(4, 0.7, output="features"), (SEQUENCE,)),
     "LSTM": (L.LSTM(3, return_sequences=False), (SEQUENCE,)),
     "LayerNorm": (L.LayerNorm(use_bias=False), (SEQUENCE,)),
+    "LoRA": (L.LoRA(L.Dense(3), 2, 4.0, dropout=0.5), (SEQUENCE,)),
     "MaskedMean": (L.MaskedMean(), (SEQUENCE, np.arange(15).reshape(3, 5) % 4 != 0)),
     "MaxPool1D": (L.MaxPool1D(3, 2), (SEQUENCE,)),
     "MaxPool2D": (L.MaxPool2D(2), (IMAGE,)),
@@ -47,17 +52,20 @@ EXAMPLES = {
     "MaxPool3D": (L.MaxPool3D(2, 1), (VOLUME,)),
     "MultiHeadAttention": (L.MultiHeadAttention(4, 2, head_dim=2, causal=True, rotary=True, dropout=0.1), (SEQUENCE,)),
     "PReLU": (L.PReLU(per_channel=True), (SEQUENCE,)),
+    "PatchEmbedding": (L.PatchEmbedding(3, (3, 5)), (IMAGE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
     "Softmax": (L.Softmax({"name": "entmax", "alpha": 1.3}), (SEQUENCE,)),
+    "SqueezeExcitation": (L.SqueezeExcitation(3, "silu"), (IMAGE,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
+    "Stitch": (L.Stitch((2, 4)), (IMAGE,)),
     "TiedEmbedding": (L.TiedEmbedding(4, 3, L.Dense(3), scale_inputs=True), (IDS.astype(np.int32),)),
     "VocabularyHead": (L.VocabularyHead(4, use_bias=True), (SEQUENCE,)),
 }
 
 TAKE_IDS = {"Embedding", "TiedEmbedding"}
-PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding", "slope"}
+PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding", "slope", "centers"}
 
 every_member = pytest.mark.parametrize("name", sorted(LAYERS))
 

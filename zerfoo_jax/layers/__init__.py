@@ -19,10 +19,16 @@ from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
 from zerfoo_jax.layers.initializers import INITIALIZERS as INITIALIZERS
+from zerfoo_jax.layers.kmeans import KMeans as KMeans
+from zerfoo_jax.layers.lora import LoRA as LoRA
+from zerfoo_jax.layers.lora import merge_lora as merge_lora
 from zerfoo_jax.layers.masked_mean import MaskedMean as MaskedMean
 from zerfoo_jax.layers.normalization import BatchNorm as BatchNorm
 from zerfoo_jax.layers.normalization import LayerNorm as LayerNorm
 from zerfoo_jax.layers.normalization import RMSNorm as RMSNorm
+from zerfoo_jax.layers.patches import ClassToken as ClassToken
+from zerfoo_jax.layers.patches import FirstToken as FirstToken
+from zerfoo_jax.layers.patches import PatchEmbedding as PatchEmbedding
 from zerfoo_jax.layers.pooling import AvgPool1D as AvgPool1D
 from zerfoo_jax.layers.pooling import AvgPool2D as AvgPool2D
 from zerfoo_jax.layers.pooling import AvgPool3D as AvgPool3D
@@ -41,6 +47,9 @@ from zerfoo_jax.layers.softmax_heads import AdaptiveSoftmax as AdaptiveSoftmax
 from zerfoo_jax.layers.softmax_heads import MixtureSoftmax as MixtureSoftmax
 from zerfoo_jax.layers.sparse_softmax import entmax as entmax
 from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
+from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
+from zerfoo_jax.layers.stitch import Stitch as Stitch
+from zerfoo_jax.layers.variational import GaussianBottleneck as GaussianBottleneck
 from zerfoo_jax.layers.vocabulary import TiedEmbedding as TiedEmbedding
 from zerfoo_jax.layers.vocabulary import VocabularyHead as VocabularyHead
 
@@ -52,6 +61,7 @@ LAYERS: dict[str, type[Layer]] = {
     "AvgPool2D": AvgPool2D,
     "AvgPool3D": AvgPool3D,
     "BatchNorm": BatchNorm,
+    "ClassToken": ClassToken,
     "Concatenate": Concatenate,
     "Conv1D": Conv1D,
     "Conv2D": Conv2D,
@@ -59,13 +69,17 @@ LAYERS: dict[str, type[Layer]] = {
     "Dense": Dense,
     "Dropout": Dropout,
     "Embedding": Embedding,
+    "FirstToken": FirstToken,
     "Flatten": Flatten,
     "GRU": GRU,
+    "GaussianBottleneck": GaussianBottleneck,
     "GlobalAvgPool": GlobalAvgPool,
     "GlobalMaxPool": GlobalMaxPool,
     "GumbelSoftmax": GumbelSoftmax,
+    "KMeans": KMeans,
     "LSTM": LSTM,
     "LayerNorm": LayerNorm,
+    "LoRA": LoRA,
     "MaskedMean": MaskedMean,
     "MaxPool1D": MaxPool1D,
     "MaxPool2D": MaxPool2D,
@@ -73,11 +87,14 @@ LAYERS: dict[str, type[Layer]] = {
     "MixtureSoftmax": MixtureSoftmax,
     "MultiHeadAttention": MultiHeadAttention,
     "PReLU": PReLU,
+    "PatchEmbedding": PatchEmbedding,
     "RMSNorm": RMSNorm,
     "Residual": Residual,
     "Sequential": Sequential,
     "Softmax": Softmax,
+    "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
+    "Stitch": Stitch,
     "TiedEmbedding": TiedEmbedding,
     "VocabularyHead": VocabularyHead,
 }
