@@ -17,6 +17,7 @@ from zerfoo_jax.layers import LAYERS
 
 SEQUENCE, IMAGE, VECTOR, IDS = normal(0, 3, 5, 6), normal(1, 3, 6, 5, 4), normal(2, 3, 6), np.array([[1, 2], [0, 3], [3, 3]])
 VOLUME = normal(3, 3, 2, 4, 3, 2)
+MASK = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 1, 0], [1, 1, 1, 1, 1]], bool)[:, None, None]
 
 EXAMPLES = {
     "Activation": (L.Activation({"name": "leaky_relu", "negative_slope": 0.3}), (VECTOR,)),
@@ -31,9 +32,14 @@ EXAMPLES = {
     "Conv1D": (L.Conv1D(6, 3, padding=(2, 0), groups=6), (SEQUENCE,)),
     "Conv2D": (L.Conv2D(4, (3, 2), strides=2, padding=((1, 0), (0, 1)), groups=2), (IMAGE,)),
     "Conv3D": (L.Conv3D(4, (2, 3, 1), dilation=(1, 2, 1)), (VOLUME,)),
+    "ConvTranspose1D": (L.ConvTranspose1D(3, 2, 2, (1, 0)), (SEQUENCE,)),
+    "ConvTranspose2D": (L.ConvTranspose2D(4, 3, 2, groups=2), (IMAGE,)),
+    "ConvTranspose3D": (L.ConvTranspose3D(3, 2, (1, 2, 1), "VALID"), (VOLUME,)),
     "Dense": (L.Dense(3), (SEQUENCE,)),
+    "DepthwiseConv2D": (L.DepthwiseConv2D(3, 2, multiplier=2), (IMAGE,)),
     "Dropout": (L.Dropout(0.5), (VECTOR,)),
     "Embedding": (L.Embedding(4, 3), (IDS.astype(np.int32),)),
+    "FeedForward": (L.FeedForward(5, "silu", gated=True, dropout=0.1), (SEQUENCE,)),
     "FirstToken": (L.FirstToken(), (SEQUENCE,)),
     "Flatten": (L.Flatten(), (IMAGE,)),
     "GRU": (L.GRU(3), (SEQUENCE,)),
@@ -44,6 +50,7 @@ EXAMPLES = {
     "KMeans": (L.KMeans(4, 0.7, output="features"), (SEQUENCE,)),
     "LSTM": (L.LSTM(3, return_sequences=False), (SEQUENCE,)),
     "LayerNorm": (L.LayerNorm(use_bias=False), (SEQUENCE,)),
+    "LearnedPositions": (L.LearnedPositions(7), (SEQUENCE,)),
     "LoRA": (L.LoRA(L.Dense(3), 2, 4.0, dropout=0.5), (SEQUENCE,)),
     "MaskedMean": (L.MaskedMean(), (SEQUENCE, np.arange(15).reshape(3, 5) % 4 != 0)),
     "MaxPool1D": (L.MaxPool1D(3, 2), (SEQUENCE,)),
@@ -55,12 +62,18 @@ EXAMPLES = {
     "PatchEmbedding": (L.PatchEmbedding(3, (3, 5)), (IMAGE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
+    "SeparableConv2D": (L.SeparableConv2D(3, (2, 3)), (IMAGE,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
+    "SinusoidalPositions": (L.SinusoidalPositions(base=100.0), (SEQUENCE,)),
     "Softmax": (L.Softmax({"name": "entmax", "alpha": 1.3}), (SEQUENCE,)),
     "SqueezeExcitation": (L.SqueezeExcitation(3, "silu"), (IMAGE,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
     "Stitch": (L.Stitch((2, 4)), (IMAGE,)),
     "TiedEmbedding": (L.TiedEmbedding(4, 3, L.Dense(3), scale_inputs=True), (IDS.astype(np.int32),)),
+    "TransformerEncoderBlock": (
+        L.TransformerEncoderBlock(L.MultiHeadAttention(2), L.FeedForward(4), L.RMSNorm(), pre_norm=False, dropout=0.1),
+        (SEQUENCE, MASK),
+    ),
     "VocabularyHead": (L.VocabularyHead(4, use_bias=True), (SEQUENCE,)),
 }
 

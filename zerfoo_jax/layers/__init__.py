@@ -13,8 +13,11 @@ from zerfoo_jax.layers.convolution import Conv1D as Conv1D
 from zerfoo_jax.layers.convolution import Conv2D as Conv2D
 from zerfoo_jax.layers.convolution import Conv3D as Conv3D
 from zerfoo_jax.layers.dense import Dense as Dense
+from zerfoo_jax.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
+from zerfoo_jax.layers.depthwise import SeparableConv2D as SeparableConv2D
 from zerfoo_jax.layers.dropout import Dropout as Dropout
 from zerfoo_jax.layers.embedding import Embedding as Embedding
+from zerfoo_jax.layers.feed_forward import FeedForward as FeedForward
 from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
@@ -35,6 +38,8 @@ from zerfoo_jax.layers.pooling import AvgPool3D as AvgPool3D
 from zerfoo_jax.layers.pooling import MaxPool1D as MaxPool1D
 from zerfoo_jax.layers.pooling import MaxPool2D as MaxPool2D
 from zerfoo_jax.layers.pooling import MaxPool3D as MaxPool3D
+from zerfoo_jax.layers.positions import LearnedPositions as LearnedPositions
+from zerfoo_jax.layers.positions import SinusoidalPositions as SinusoidalPositions
 from zerfoo_jax.layers.recurrent import GRU as GRU
 from zerfoo_jax.layers.recurrent import LSTM as LSTM
 from zerfoo_jax.layers.reshape import Add as Add
@@ -49,7 +54,11 @@ from zerfoo_jax.layers.sparse_softmax import entmax as entmax
 from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
 from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
 from zerfoo_jax.layers.stitch import Stitch as Stitch
+from zerfoo_jax.layers.transposed_convolution import ConvTranspose1D as ConvTranspose1D
+from zerfoo_jax.layers.transposed_convolution import ConvTranspose2D as ConvTranspose2D
+from zerfoo_jax.layers.transposed_convolution import ConvTranspose3D as ConvTranspose3D
 from zerfoo_jax.layers.variational import GaussianBottleneck as GaussianBottleneck
+from zerfoo_jax.layers.transformer import TransformerEncoderBlock as TransformerEncoderBlock
 from zerfoo_jax.layers.vocabulary import TiedEmbedding as TiedEmbedding
 from zerfoo_jax.layers.vocabulary import VocabularyHead as VocabularyHead
 
@@ -66,9 +75,14 @@ LAYERS: dict[str, type[Layer]] = {
     "Conv1D": Conv1D,
     "Conv2D": Conv2D,
     "Conv3D": Conv3D,
+    "ConvTranspose1D": ConvTranspose1D,
+    "ConvTranspose2D": ConvTranspose2D,
+    "ConvTranspose3D": ConvTranspose3D,
     "Dense": Dense,
+    "DepthwiseConv2D": DepthwiseConv2D,
     "Dropout": Dropout,
     "Embedding": Embedding,
+    "FeedForward": FeedForward,
     "FirstToken": FirstToken,
     "Flatten": Flatten,
     "GRU": GRU,
@@ -79,6 +93,7 @@ LAYERS: dict[str, type[Layer]] = {
     "KMeans": KMeans,
     "LSTM": LSTM,
     "LayerNorm": LayerNorm,
+    "LearnedPositions": LearnedPositions,
     "LoRA": LoRA,
     "MaskedMean": MaskedMean,
     "MaxPool1D": MaxPool1D,
@@ -90,11 +105,14 @@ LAYERS: dict[str, type[Layer]] = {
     "PatchEmbedding": PatchEmbedding,
     "RMSNorm": RMSNorm,
     "Residual": Residual,
+    "SeparableConv2D": SeparableConv2D,
     "Sequential": Sequential,
+    "SinusoidalPositions": SinusoidalPositions,
     "Softmax": Softmax,
     "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
     "Stitch": Stitch,
     "TiedEmbedding": TiedEmbedding,
+    "TransformerEncoderBlock": TransformerEncoderBlock,
     "VocabularyHead": VocabularyHead,
 }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
@@ -47,5 +48,15 @@ class GlobalMaxPool(_GlobalPool):
 
     def forward(self, params: Params, x: Array) -> Array:
         flat = x.reshape(x.shape[0], -1, x.shape[-1])
-        where = jnp.argmax(flat, axis=1, keepdims=True)
-        return jnp.take_along_axis(flat, where, axis=1)[:, 0]
+        return jnp.sum(jnp.where(_first_largest(flat), flat, jnp.zeros((), x.dtype)), axis=1)
+
+
+def _first_largest(x: Array) -> Array:
+    """Marks the first of the largest elements along the second axis, a NaN counting as the largest.
+
+    In sums and minima over the axis, since an argmax is slow on a CPU and so is what takes the element that it names.
+    """
+    x = lax.stop_gradient(x)
+    largest = (x == jnp.max(x, axis=1, keepdims=True)) | jnp.isnan(x)
+    places = lax.broadcasted_iota(jnp.int32, x.shape, 1)
+    return places == jnp.min(jnp.where(largest, places, x.shape[1]), axis=1, keepdims=True)
