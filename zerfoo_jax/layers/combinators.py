@@ -81,7 +81,8 @@ class Stack(Layer):
 
     Scanned, there are as few leaves as in one block, the program compiles once per block kind and the host's work per step does
     not grow with depth. `unroll` writes the blocks out in the program (longer compile, faster on a GPU); the parameters stay
-    stacked either way. `remat` recomputes each block's inside in the backward pass instead of storing it.
+    stacked either way. `remat` recomputes each block's inside in the backward pass instead of storing it. Further inputs, such
+    as a mask, go to every block as they are.
 
     >>> from zerfoo_jax.layers import Dense
     >>> params, state = Stack(Dense(4), 3).init(jax.random.key(0), jax.ShapeDtypeStruct((1, 4), jnp.float32))
@@ -99,8 +100,8 @@ class Stack(Layer):
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(self.num_layers))
         return jax.vmap(lambda k: self.block.init(k, *specs))(keys)
 
-    def build(self, walk: Walk, key: Array, x: Any) -> Built:
-        params, state, y = walk.visit(self.block, f"block[{self.num_layers}]", key, x)
+    def build(self, walk: Walk, key: Array, x: Any, *more: Any) -> Built:
+        params, state, y = walk.visit(self.block, f"block[{self.num_layers}]", key, x, *more)
         if abstract(y) != spec_of(x):
             raise ShapeError(
                 f"Stack needs a block whose output has its input's shape and dtype, got "
@@ -108,15 +109,15 @@ class Stack(Layer):
                 fix="end the block with a layer that restores the width, or use Sequential",
             )
         if not walk.problems:
-            params, state = self.init(key, spec_of(x))
+            params, state = self.init(key, *map(spec_of, (x, *more)))
         return params, state, y
 
     def apply(
-        self, params: Params, state: State, x: Array, *, key: Array | None = None, train: bool = False
+        self, params: Params, state: State, x: Array, *more: Any, key: Array | None = None, train: bool = False
     ) -> tuple[Array, State]:
         def one(x: Array, layer: tuple[Params, State, Array | None]) -> tuple[Array, State]:
             block_params, block_state, block_key = layer
-            return self.block.apply(block_params, block_state, x, key=block_key, train=train)
+            return self.block.apply(block_params, block_state, x, *more, key=block_key, train=train)
 
         body = jax.checkpoint(one) if self.remat else one
         keys = None if key is None else jax.random.split(key, self.num_layers)
