@@ -7,8 +7,21 @@ import pytest
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.layers import Dense, Embedding, LayerNorm, Residual, Sequential, Stack
-from zerfoo_jax.optim import adam, adamw, clipped, sgd
-from zerfoo_jax.optim.optimizers import named_leaves
+from zerfoo_jax.optim import (
+    adadelta,
+    adafactor,
+    adagrad,
+    adam,
+    adamw,
+    amsgrad,
+    clipped,
+    clipped_by_value,
+    muon,
+    nadam,
+    rmsprop,
+    sgd,
+)
+from zerfoo_jax.optim.leaves import named_leaves
 
 STEPS = 20
 SHAPES = {"kernel": (4, 3), "bias": (3,), "embedding": (5, 2), "scale": (2,)}
@@ -34,8 +47,8 @@ def run(optimizer, start):
     return params
 
 
-def agrees(torch, optimizer, make, *, schedule=None, norm=None):
-    """Twenty steps of ours beside twenty of `make(parameters by name)`."""
+def agrees(torch, optimizer, make, *, schedule=None, norm=None, value=None, decay=0.0):
+    """Twenty steps of ours beside twenty of `make(parameters by name)`; `decay` is a decoupled one, of all rates."""
     start = {name: normal(i, *shape) for i, (name, shape) in enumerate(SHAPES.items())}
     tensors = {name: torch.tensor(x, requires_grad=True) for name, x in start.items()}
     oracle = make(tensors)
@@ -46,6 +59,11 @@ def agrees(torch, optimizer, make, *, schedule=None, norm=None):
             tensor.grad = gradient(torch, tensor.detach(), step)
         if norm:
             torch.nn.utils.clip_grad_norm_(tensors.values(), norm)
+        if value:
+            torch.nn.utils.clip_grad_value_(tensors.values(), value)
+        if decay:
+            decayed = [tensors[name] for name in ("kernel", "embedding")]
+            torch._foreach_mul_([tensor.data for tensor in decayed], 1 - decay * oracle.param_groups[0]["lr"])
         oracle.step()
     for name, value in run(optimizer, start).items():
         assert not np.allclose(value, start[name], atol=1e-3)
@@ -101,6 +119,96 @@ def test_schedules_agree_with_torch(torch, make):
 @pytest.mark.parametrize("norm", [0.5, 2.0, 1e6])
 def test_clipping_agrees_with_torch(torch, norm):
     agrees(torch, clipped(sgd(0.1), norm), lambda p: torch.optim.SGD(p.values(), 0.1), norm=norm)
+
+
+@pytest.mark.oracle
+def test_clipping_by_value_agrees_with_torch(torch):
+    agrees(torch, clipped_by_value(sgd(0.1), 0.4), lambda p: torch.optim.SGD(p.values(), 0.1), value=0.4)
+
+
+# Our maker, its options, torch's name and the same options there.
+EQUALS = [
+    (sgd, {"momentum": 0.7}, "SGD", {"momentum": 0.7}),
+    (nadam, {}, "NAdam", {}),
+    (nadam, {"b1": 0.7, "b2": 0.95, "eps": 1e-3, "momentum_decay": 0.1}, "NAdam", (0.7, 0.95, 1e-3, {"momentum_decay": 0.1})),
+    (amsgrad, {}, "Adam", {"amsgrad": True}),
+    (amsgrad, {"b1": 0.7, "b2": 0.8, "eps": 1e-3}, "Adam", (0.7, 0.8, 1e-3, {"amsgrad": True})),
+    (rmsprop, {}, "RMSprop", {}),
+    (rmsprop, {"decay": 0.8, "eps": 0.02}, "RMSprop", {"alpha": 0.8, "eps": 0.02}),
+    (rmsprop, {"momentum": 0.6, "centered": True, "eps": 0.3}, "RMSprop", {"momentum": 0.6, "centered": True, "eps": 0.3}),
+    (adagrad, {}, "Adagrad", {}),
+    (
+        adagrad,
+        {"eps": 0.1, "initial_sum": 0.3, "rate_decay": 0.2},
+        "Adagrad",
+        {"eps": 0.1, "initial_accumulator_value": 0.3, "lr_decay": 0.2},
+    ),
+    (adadelta, {"decay": 0.7, "eps": 0.01}, "Adadelta", {"rho": 0.7, "eps": 0.01}),
+    (adafactor, {}, "Adafactor", {}),
+    (
+        adafactor,
+        {"decay": 0.6, "eps": 0.2, "smallest_scale": 0.5, "clipping": 1.5},
+        "Adafactor",
+        {"beta2_decay": -0.6, "eps": (0.2, 0.5), "d": 1.5},
+    ),
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("case", EQUALS, ids=lambda case: f"{case[2]}-{len(case[1])}")
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+def test_agrees_with_torch_with_and_without_decoupled_decay(torch, case, decay):
+    make, options, name, given = case
+    if isinstance(given, tuple):
+        b1, b2, eps, more = given
+        given = {"betas": (b1, b2), "eps": eps, **more}
+
+    def schedule(step):
+        return 0.3 / (1 + 0.1 * step)
+
+    def oracle(tensors):
+        # Only Adafactor's own decay can be compared: it comes after the measure of the parameters.
+        groups = [
+            {"params": [tensors["kernel"], tensors["embedding"]], "weight_decay": decay if make is adafactor else 0.0},
+            {"params": [tensors["bias"], tensors["scale"]]},
+        ]
+        return getattr(torch.optim, name)(groups, 0.3, **given)
+
+    outside = 0.0 if make is adafactor else decay
+    agrees(torch, make(schedule, weight_decay=decay, **options), oracle, schedule=schedule, decay=outside)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({}, {}),
+        ({"momentum": 0.6, "nesterov": False, "newton_schulz_steps": 3}, {"momentum": 0.6, "nesterov": False, "ns_steps": 3}),
+        ({"scaling": "match_rms_adamw", "weight_decay": 0.3}, {"adjust_lr_fn": "match_rms_adamw", "weight_decay": 0.3}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(4, 3), (3, 4)])
+def test_muon_agrees_with_torch_on_kernels_and_with_adamw_elsewhere(torch, monkeypatch, options, given, shape):
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)  # torch orthogonalises in bfloat16, we in float32
+    monkeypatch.setitem(SHAPES, "kernel", shape)
+
+    class Both:
+        """torch's weights are (outputs, inputs), ours the other way round."""
+
+        def __init__(self, p):
+            self.kernel, self.weight = p["kernel"], torch.nn.Parameter(p["kernel"].detach().T.clone())
+            decay = given.get("weight_decay", 0.0)
+            rest = [{"params": p["embedding"], "weight_decay": decay}, {"params": [p["bias"], p["scale"]], "weight_decay": 0.0}]
+            parts = [torch.optim.Muon([self.weight], 0.05, **{"weight_decay": 0.0, **given}), torch.optim.AdamW(rest, 0.05)]
+            self.parts, self.param_groups = parts, []
+
+        def step(self):
+            self.weight.grad = self.kernel.grad.T.clone()
+            for part in self.parts:
+                part.step()
+            self.kernel.data.copy_(self.weight.detach().T)
+
+    agrees(torch, muon(0.05, **options), Both)
 
 
 def test_decay_is_chosen_by_name_under_a_stack_too(key):
