@@ -1,12 +1,15 @@
-"""What `torch.nn` calls the tensors of a layer: the map from state-dict names to leaves, for the layers that torch has too."""
+"""What `torch.nn` calls the tensors of a layer: entries of a map from state-dict names to leaves.
+
+`torch_names` makes the map of a whole graph whose nodes are named as torch's modules are. For blocks in a `Stack` the functions
+for one module make it, with `index`.
+"""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from zerfoo_jax.core.errors import join_path
 from zerfoo_jax.core.layer import Composite, Layer
-from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, LayerNorm, MultiHeadAttention, Stack
-from zerfoo_jax.models.state_dict import CONV, LINEAR, Layout, Tensor
+from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, SqueezeExcitation
+from zerfoo_jax.models.state_dict import CONV, LINEAR, POINTWISE, Layout, Tensor
 
 Entries = dict[str, Tensor | None]
 
@@ -19,16 +22,15 @@ def kernel_and_bias(name: str, path: str, layout: Layout, *, bias: bool = True, 
 
 def scale_and_bias(name: str, path: str, *, scale: bool = True, bias: bool = True, index: int | None = None) -> Entries:
     """`weight` and `bias` of a normalisation."""
-    ours = {"weight": "scale"} if scale else {}
-    ours |= {"bias": "bias"} if bias else {}
+    ours = ({"weight": "scale"} if scale else {}) | ({"bias": "bias"} if bias else {})
     return {f"{name}.{theirs}": Tensor((f"params/{path}/{leaf}",), index=index) for theirs, leaf in ours.items()}
 
 
-def running_statistics(name: str, path: str, *, index: int | None = None) -> Entries:
+def running_statistics(name: str, path: str) -> Entries:
     """`running_mean`, `running_var` and the unused counter of a batch normalisation."""
     return {
-        f"{name}.running_mean": Tensor((f"state/{path}/mean",), index=index),
-        f"{name}.running_var": Tensor((f"state/{path}/var",), index=index),
+        f"{name}.running_mean": Tensor((f"state/{path}/mean",)),
+        f"{name}.running_var": Tensor((f"state/{path}/var",)),
         f"{name}.num_batches_tracked": None,
     }
 
@@ -43,49 +45,40 @@ def fused_attention(name: str, path: str, *, index: int | None = None) -> Entrie
     }
 
 
-def torch_names(layer: Layer, module: Callable[[str], str] = lambda path: path.replace("/", ".")) -> Entries:
-    """The tensors of every layer within `layer` that `torch.nn` has too, by the name of its module.
+def torch_names(model: Composite, module: Callable[[str], str] = lambda path: path.replace("/", ".")) -> Entries:
+    """The tensors of all layers of a model that torch has too.
 
-    `module` gives the name of the torch module for the path of one of our layers, such as `layer1/0/conv1`; by default the
-    path with dots. In the path of a layer in a `Stack` stands which block it is in: `stack_0[3]/dense_0`. Layers that torch
-    does not have are left out: add their tensors by hand.
+    `module` gives the name of the torch module for the path of one of our layers; by default the path `layer1/0/conv1` is the
+    module `layer1.0.conv1`. Layers that torch does not have are left out: add their tensors by hand.
 
     >>> from zerfoo_jax.layers import Sequential
-    >>> names = torch_names(Stack(Sequential((Dense(3),)), 2), lambda path: path.replace("[", "h.").replace("]/dense_0", ".fc"))
-    >>> sorted(names)
-    ['h.0.fc.bias', 'h.0.fc.weight', 'h.1.fc.bias', 'h.1.fc.weight']
+    >>> sorted(torch_names(Sequential((Dense(3), BatchNorm(use_bias=False))), lambda path: path.replace("dense_0", "fc")))[:3]
+    ['batch_norm_0.num_batches_tracked', 'batch_norm_0.running_mean', 'batch_norm_0.running_var']
     """
-    return {
-        name: tensor
-        for where, path, index, part in _parts(layer, "", "", None)
-        for name, tensor in _tensors(part, module(where), path, index).items()
-    }
+    names: Entries = {}
+    for path, layer in _parts(model, ""):
+        names |= _tensors(layer, module(path), path)
+    return names
 
 
-def _parts(layer: Layer, where: str, path: str, index: int | None) -> Iterator[tuple[str, str, int | None, Layer]]:
-    """Every layer that holds leaves: its path with the block's number, the path of its leaves, that number, and itself."""
-    if isinstance(layer, Stack):
-        for i in range(layer.num_layers):
-            yield from _parts(layer.block, f"{where}[{i}]", path, i)
-    elif isinstance(layer, Composite):
+def _parts(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
+    if isinstance(layer, Composite):
         for name, child in layer.children().items():
-            yield from _parts(child, join_path(where, name), join_path(path, name), index)
+            yield from _parts(child, join_path(path, name))
     else:
-        yield where, path, index, layer
+        yield path, layer
 
 
-def _tensors(layer: Any, name: str, path: str, index: int | None) -> Entries:
+def _tensors(layer: Layer, name: str, path: str) -> Entries:
     match layer:
         case Dense():
-            return kernel_and_bias(name, path, LINEAR, bias=layer.use_bias, index=index)
+            return kernel_and_bias(name, path, LINEAR, bias=layer.use_bias)
         case Conv2D():
-            return kernel_and_bias(name, path, CONV, bias=layer.use_bias, index=index)
+            return kernel_and_bias(name, path, CONV, bias=layer.use_bias)
         case BatchNorm():
-            affine = scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias, index=index)
-            return affine | running_statistics(name, path, index=index)
-        case LayerNorm():
-            return scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias, index=index)
-        case MultiHeadAttention():
-            return fused_attention(name, path, index=index)
+            return scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias) | running_statistics(name, path)
+        case SqueezeExcitation():
+            squeeze = kernel_and_bias(f"{name}.fc1", f"{path}/squeeze", POINTWISE)
+            return squeeze | kernel_and_bias(f"{name}.fc2", f"{path}/excite", POINTWISE)
         case _:
             return {}
