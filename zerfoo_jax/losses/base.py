@@ -43,3 +43,12 @@ def reduce(losses: Array | Weighted, reduction: Reduction = "mean", weights: Arr
         raise ConfigError(f"reduction = {reduction!r}: should be 'mean', 'sum' or 'none'")
     sums = weighted_sums(values, combined)
     return mean_of(sums) if reduction == "mean" else sums["sum"]
+
+
+def mean_per_example(values: Array) -> Array:
+    """The mean over all axes but the first: (batch, ...) -> (batch,).
+
+    >>> mean_per_example(jnp.array([[1.0, 3.0], [5.0, 7.0]])).tolist()
+    [2.0, 6.0]
+    """
+    return jnp.mean(values, axis=tuple(range(1, values.ndim)))

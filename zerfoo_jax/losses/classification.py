@@ -3,18 +3,35 @@
 from jax import lax
 import jax.numpy as jnp
 
-from zerfoo_jax.core.errors import ShapeError
-from zerfoo_jax.core.fields import Probability
+from zerfoo_jax.core.errors import ConfigError, ShapeError
+from zerfoo_jax.core.fields import NonNegativeFloat, PositiveFloat, Probability
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.losses.base import Weighted
 from zerfoo_jax.numeric import widened
 
+ClassWeights = tuple[NonNegativeFloat, ...]
 
-def cross_entropy(logits: Array, labels: Array, *, label_smoothing: Probability = 0.0) -> Array:
-    """-Σ_k t_k log softmax(logits)_k for each example: (..., classes), labels -> (...), in float32 or wider.
+
+def cross_entropy(
+    logits: Array,
+    labels: Array,
+    *,
+    label_smoothing: Probability = 0.0,
+    class_weights: ClassWeights | None = None,
+    ignore_index: int | None = None,
+) -> Array | Weighted:
+    """-Σ_k w_k t_k log softmax(logits)_k for each example: (..., classes), labels -> (...), in float32 or wider.
 
     Labels are class numbers of shape (...) or probabilities of shape (..., classes). With smoothing ε the target is
     (1 - ε) t + ε / classes (Szegedy et al., arXiv 1512.00567). A class number outside 0..classes-1 gives NaN rather than a
-    plausible wrong loss. Raises `ShapeError` for labels that are neither.
+    plausible wrong loss.
+
+    Given `class_weights` w or an `ignore_index`, class numbers give `Weighted` losses: a mean divides by the sum of the
+    labels' class weights, and labels equal to `ignore_index` do not count. Probabilities know no `ignore_index`, and their
+    mean divides by the number of examples; all as in torch.
+
+    Raises `ShapeError` for labels that are neither, and `ConfigError` for class weights of another number than there are
+    classes, or of which one is 0 where labels are smoothed.
 
     >>> float(cross_entropy(jnp.zeros((1, 2)), jnp.array([1]))[0] / jnp.log(2))
     1.0
@@ -23,19 +40,107 @@ def cross_entropy(logits: Array, labels: Array, *, label_smoothing: Probability 
     # Relative to the largest, for the sum not to overflow and for large logits not to swallow the digits of a small loss.
     relative = logits - lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
     log_z = jnp.log(jnp.sum(jnp.exp(relative), axis=-1))
-    if labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+    scale = None if class_weights is None else _per_class(class_weights, logits, label_smoothing)
+    numbers = _are_numbers("cross_entropy", logits, labels)
+    if numbers:
+        labels, own = _own_weights(labels, scale, ignore_index)
         loss = log_z - _at(relative, labels)
-    elif labels.shape == logits.shape and jnp.issubdtype(labels.dtype, jnp.floating):
-        loss = jnp.sum(labels.astype(logits.dtype) * (log_z[..., None] - relative), axis=-1)
     else:
-        raise ShapeError(
-            f"cross_entropy: labels {labels.dtype}{labels.shape} fit neither {logits.shape[:-1]} class numbers "
-            f"nor {logits.shape} probabilities",
-            fix="check the model's last layer and the data's targets",
-        )
+        own = None
+        loss = _sum_over_classes(log_z, relative, labels.astype(logits.dtype), scale)
     if label_smoothing:
-        loss = (1 - label_smoothing) * loss + label_smoothing * (log_z - jnp.mean(relative, axis=-1))
-    return loss
+        uniform = log_z - jnp.mean(relative, axis=-1)
+        if scale is not None:
+            uniform = _sum_over_classes(log_z, relative, scale / scale.size, None)
+        if scale is not None and numbers:  # a `Weighted` loss is multiplied by its label's weight, which is not for this part
+            uniform = uniform / jnp.take(scale, labels, mode="clip")
+        loss = (1 - label_smoothing) * loss + label_smoothing * uniform
+    return loss if own is None else Weighted(loss, own)
+
+
+def nll(
+    log_probabilities: Array, labels: Array, *, class_weights: ClassWeights | None = None, ignore_index: int | None = None
+) -> Array | Weighted:
+    """-log p of the right class: log-probabilities (..., classes), class numbers (...) -> (...), in float32 or wider.
+
+    Options and errors are those of `cross_entropy`, which does the same with logits.
+
+    >>> nll(jnp.log(jnp.array([[0.5, 0.5]])), jnp.array([1])).tolist() == [-float(jnp.log(0.5))]
+    True
+    """
+    log_probabilities = widened(log_probabilities)
+    scale = None if class_weights is None else _per_class(class_weights, log_probabilities, 0.0)
+    if not _are_numbers("nll", log_probabilities, labels):
+        raise ShapeError("nll: labels are class numbers", fix="use cross_entropy or kl_divergence for probabilities")
+    labels, own = _own_weights(labels, scale, ignore_index)
+    loss = -_at(log_probabilities, labels)
+    return loss if own is None else Weighted(loss, own)
+
+
+def softmax_focal(logits: Array, labels: Array, *, gamma: NonNegativeFloat = 2.0) -> Array:
+    """(1 - p)^γ · -log p, p = softmax(logits) at the label: easy examples count less: (..., classes), (...) -> (...).
+
+    Lin et al., arXiv 1708.02002. Raises `ShapeError` as `cross_entropy` does.
+
+    >>> softmax_focal(jnp.zeros((1, 2)), jnp.array([1])).tolist() == [float(jnp.log(2) / 4)]
+    True
+    """
+    loss = cross_entropy(logits, labels)
+    assert not isinstance(loss, Weighted)
+    return (-jnp.expm1(-loss)) ** gamma * loss
+
+
+def multi_margin(outputs: Array, labels: Array, *, margin: PositiveFloat = 1.0) -> Array:
+    """Σ_{k ≠ y} max(0, margin - x_y + x_k) / classes: scores x (..., classes), class numbers y (...) -> (...).
+
+    The hinge of several classes. Raises `ShapeError` for labels that do not fit.
+
+    >>> multi_margin(jnp.array([[0.0, 0.5]]), jnp.array([1])).tolist()
+    [0.25]
+    """
+    outputs = widened(outputs)
+    if not _are_numbers("multi_margin", outputs, labels):
+        raise ShapeError("multi_margin: labels are class numbers, not probabilities")
+    terms = jnp.maximum(margin - _at(outputs, labels)[..., None] + outputs, 0)
+    return jnp.mean(terms, axis=-1) - margin / outputs.shape[-1]  # the right class's own term is the margin
+
+
+def _are_numbers(loss: str, outputs: Array, labels: Array) -> bool:
+    """Whether labels are class numbers; otherwise they are probabilities."""
+    if labels.shape == outputs.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+        return True
+    if labels.shape == outputs.shape and jnp.issubdtype(labels.dtype, jnp.floating):
+        return False
+    raise ShapeError(
+        f"{loss}: labels {labels.dtype}{labels.shape} fit neither {outputs.shape[:-1]} class numbers "
+        f"nor {outputs.shape} probabilities",
+        fix="check the model's last layer and the data's targets",
+    )
+
+
+def _per_class(class_weights: ClassWeights, outputs: Array, label_smoothing: float) -> Array:
+    if len(class_weights) != outputs.shape[-1]:
+        raise ConfigError(f"class_weights = {class_weights}: {len(class_weights)} weights for {outputs.shape[-1]} classes")
+    if label_smoothing and not all(class_weights):
+        raise ConfigError(f"class_weights = {class_weights}: a weight of 0 does not go with label_smoothing")
+    return jnp.asarray(class_weights, outputs.dtype)
+
+
+def _own_weights(labels: Array, scale: Array | None, ignore_index: int | None) -> tuple[Array, Array | None]:
+    """Class numbers that are fit to be looked up, and how much each counts; None where all count the same."""
+    if scale is None and ignore_index is None:
+        return labels, None
+    ignored = jnp.zeros(labels.shape, bool) if ignore_index is None else labels == ignore_index
+    labels = jnp.where(ignored, 0, labels)
+    if scale is None:
+        return labels, jnp.where(ignored, 0.0, 1.0)
+    return labels, jnp.where(ignored, 0, jnp.take(scale, labels, mode="clip"))
+
+
+def _sum_over_classes(log_z: Array, relative: Array, targets: Array, scale: Array | None) -> Array:
+    """-Σ_k w_k t_k log p_k, with log p = relative - log_z."""
+    terms = jnp.broadcast_to(targets, relative.shape) * (log_z[..., None] - relative)
+    return jnp.sum(terms if scale is None else terms * jnp.broadcast_to(scale, terms.shape), axis=-1)
 
 
 def _at(values: Array, index: Array) -> Array:
