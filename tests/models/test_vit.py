@@ -28,8 +28,10 @@ def test_agrees_with_torch(torch):
 
 
 @pytest.mark.oracle
-def test_agrees_with_transformers(torch):
+def test_agrees_with_transformers(torch, tmp_path):
     transformers = pytest.importorskip("transformers", reason="the oracle extra is not installed")
+    from safetensors.numpy import load_file
+
     config = transformers.ViTConfig(
         image_size=12,
         patch_size=4,
@@ -43,6 +45,12 @@ def test_agrees_with_transformers(torch):
         attention_probs_dropout_prob=0.0,
     )
     module, model = transformers.ViTForImageClassification(config), vit(**SMALL, epsilon=1e-3)
+
+    def arrays_of(module):  # the names of files, which the module's own need not be
+        module.save_pretrained(tmp_path)
+        return load_file(tmp_path / "model.safetensors")
+
     plain = module.forward
     module.forward = lambda x: plain(x).logits
-    against_torch_module(torch, model, vit_hugging_face_names(model), module, 3, 12, 12, 3)
+    names = vit_hugging_face_names(model)
+    against_torch_module(torch, model, names, module, 3, 12, 12, 3, modes=(False,), arrays_of=arrays_of)

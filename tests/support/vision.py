@@ -1,6 +1,6 @@
 """Whole networks beside the same networks in torch: equal arrays by name, equal outputs and running statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -38,10 +38,18 @@ def arrays_of(module: Any) -> dict[str, np.ndarray]:
     return {name: tensor.detach().numpy().copy() for name, tensor in module.state_dict().items()}
 
 
-def against_torch_module(torch: Any, model: Layer, names: Names, module: Any, *shape: int, modes: Any = (False, True)) -> None:
+def against_torch_module(
+    torch: Any,
+    model: Layer,
+    names: Names,
+    module: Any,
+    *shape: int,
+    modes: Any = (False, True),
+    arrays_of: Callable[[Any], dict[str, np.ndarray]] = arrays_of,
+) -> None:
     """Gives `module` random arrays, reads them by `names`, and compares outputs and running statistics in both modes.
 
-    Images of `shape` (batch, height, width, channels) go in; torch sees them channels first.
+    Images of `shape` (batch, height, width, channels) go in; torch sees them channels first. `arrays_of` gives the state dict.
     """
     randomise(torch, module)
     arrays, x = arrays_of(module), normal(1, *shape)
