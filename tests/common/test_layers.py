@@ -16,6 +16,7 @@ import zerfoo_jax.layers as L
 from zerfoo_jax.layers import LAYERS
 
 SEQUENCE, IMAGE, VECTOR, IDS = normal(0, 3, 5, 6), normal(1, 3, 6, 5, 4), normal(2, 3, 6), np.array([[1, 2], [0, 3], [3, 3]])
+LENGTHS = np.array([2, 5, 3], np.int32)
 VOLUME = normal(3, 3, 2, 4, 3, 2)
 MASK = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 1, 0], [1, 1, 1, 1, 1]], bool)[:, None, None]
 
@@ -57,19 +58,24 @@ EXAMPLES = {
     "MaxPool2D": (L.MaxPool2D(2), (IMAGE,)),
     "MixtureSoftmax": (L.MixtureSoftmax(5, 2, 3), (VECTOR,)),
     "MaxPool3D": (L.MaxPool3D(2, 1), (VOLUME,)),
+    "MixtureOfExperts": (L.MixtureOfExperts((L.Dense(3), L.Dense(3), L.Dense(3)), top_k=2, balance_weight=0.1), (VECTOR,)),
     "MultiHeadAttention": (L.MultiHeadAttention(4, 2, head_dim=2, causal=True, rotary=True, dropout=0.1), (SEQUENCE,)),
     "PReLU": (L.PReLU(per_channel=True), (SEQUENCE,)),
+    "Parallel": (L.Parallel((L.Dense(3), L.Dense(2), L.Dropout(0.5))), (SEQUENCE,)),
     "PatchEmbedding": (L.PatchEmbedding(3, (3, 5)), (IMAGE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
     "SeparableConv2D": (L.SeparableConv2D(3, (2, 3)), (IMAGE,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
+    "SimpleRNN": (L.SimpleRNN(3, bidirectional=True), (SEQUENCE, LENGTHS)),
     "SinusoidalPositions": (L.SinusoidalPositions(base=100.0), (SEQUENCE,)),
     "Softmax": (L.Softmax({"name": "entmax", "alpha": 1.3}), (SEQUENCE,)),
     "SqueezeExcitation": (L.SqueezeExcitation(3, "silu"), (IMAGE,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
     "Stitch": (L.Stitch((2, 4)), (IMAGE,)),
+    "TextEncoder": (L.TextEncoder(L.Embedding(4, 6), L.MultiHeadAttention(2)), (IDS.astype(np.int32), IDS > 0)),
     "TiedEmbedding": (L.TiedEmbedding(4, 3, L.Dense(3), scale_inputs=True), (IDS.astype(np.int32),)),
+    "TokenEmbeddings": (L.TokenEmbeddings(4, 3, 5), (IDS.astype(np.int32), (IDS % 2).astype(np.int32))),
     "TransformerEncoderBlock": (
         L.TransformerEncoderBlock(L.MultiHeadAttention(2), L.FeedForward(4), L.RMSNorm(), pre_norm=False, dropout=0.1),
         (SEQUENCE, MASK),
@@ -77,7 +83,7 @@ EXAMPLES = {
     "VocabularyHead": (L.VocabularyHead(4, use_bias=True), (SEQUENCE,)),
 }
 
-TAKE_IDS = {"Embedding", "TiedEmbedding"}
+TAKE_IDS = {"Embedding", "TextEncoder", "TiedEmbedding", "TokenEmbeddings"}
 PARAMETER_NAMES = {"kernel", "bias", "scale", "embedding", "slope", "centers"}
 
 every_member = pytest.mark.parametrize("name", sorted(LAYERS))

@@ -24,9 +24,9 @@ def test_agrees_with_its_recurrence_by_hand():
     model, x = lstm_forecaster(horizon=2, features=3), normal(0, 2, 4, 2)
     params, state = random_variables(model, x)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
-    h = c = np.zeros((2, 3))
+    cell, h, c = p["lstm_0"]["forward_0"], np.zeros((2, 3)), np.zeros((2, 3))
     for t in range(4):
-        gates = x[:, t] @ p["lstm_0"]["input"]["kernel"] + p["lstm_0"]["input"]["bias"] + h @ p["lstm_0"]["recurrent"]["kernel"]
+        gates = x[:, t] @ cell["input"]["kernel"] + cell["input"]["bias"] + h @ cell["recurrent"]["kernel"]
         i, f, g, o = np.split(gates, 4, -1)
         c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
         h = np.tanh(c) / (1 + np.exp(-o))

@@ -152,7 +152,8 @@ def test_a_later_step_of_a_recurrence_is_searched():
     model, x = MODELS["recurrent"]
     params, state = variables(model, x)
     for name, value in (("input", 3e38), ("recurrent", -3e38)):
-        params["lstm_0"][name]["kernel"] = jnp.full_like(params["lstm_0"][name]["kernel"], value)
+        part = params["lstm_0"]["forward_0"][name]
+        part["kernel"] = jnp.full_like(part["kernel"], value)
     assert str(found(model, params, state, batch_for(np.abs(x) + 2))) == "dot_general in the forward pass of layer 'lstm_0'"
 
 

@@ -26,9 +26,12 @@ from zerfoo_jax.layers.kmeans import KMeans as KMeans
 from zerfoo_jax.layers.lora import LoRA as LoRA
 from zerfoo_jax.layers.lora import merge_lora as merge_lora
 from zerfoo_jax.layers.masked_mean import MaskedMean as MaskedMean
+from zerfoo_jax.layers.mixture_of_experts import MixtureOfExperts as MixtureOfExperts
 from zerfoo_jax.layers.normalization import BatchNorm as BatchNorm
 from zerfoo_jax.layers.normalization import LayerNorm as LayerNorm
 from zerfoo_jax.layers.normalization import RMSNorm as RMSNorm
+from zerfoo_jax.layers.parallel import COMBINATIONS as COMBINATIONS
+from zerfoo_jax.layers.parallel import Parallel as Parallel
 from zerfoo_jax.layers.patches import ClassToken as ClassToken
 from zerfoo_jax.layers.patches import FirstToken as FirstToken
 from zerfoo_jax.layers.patches import PatchEmbedding as PatchEmbedding
@@ -42,6 +45,7 @@ from zerfoo_jax.layers.positions import LearnedPositions as LearnedPositions
 from zerfoo_jax.layers.positions import SinusoidalPositions as SinusoidalPositions
 from zerfoo_jax.layers.recurrent import GRU as GRU
 from zerfoo_jax.layers.recurrent import LSTM as LSTM
+from zerfoo_jax.layers.recurrent import SimpleRNN as SimpleRNN
 from zerfoo_jax.layers.reshape import Add as Add
 from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
@@ -54,6 +58,8 @@ from zerfoo_jax.layers.sparse_softmax import entmax as entmax
 from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
 from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
 from zerfoo_jax.layers.stitch import Stitch as Stitch
+from zerfoo_jax.layers.text_encoder import TextEncoder as TextEncoder
+from zerfoo_jax.layers.token_embeddings import TokenEmbeddings as TokenEmbeddings
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose1D as ConvTranspose1D
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose2D as ConvTranspose2D
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose3D as ConvTranspose3D
@@ -99,20 +105,25 @@ LAYERS: dict[str, type[Layer]] = {
     "MaxPool1D": MaxPool1D,
     "MaxPool2D": MaxPool2D,
     "MaxPool3D": MaxPool3D,
+    "MixtureOfExperts": MixtureOfExperts,
     "MixtureSoftmax": MixtureSoftmax,
     "MultiHeadAttention": MultiHeadAttention,
     "PReLU": PReLU,
+    "Parallel": Parallel,
     "PatchEmbedding": PatchEmbedding,
     "RMSNorm": RMSNorm,
     "Residual": Residual,
     "SeparableConv2D": SeparableConv2D,
     "Sequential": Sequential,
+    "SimpleRNN": SimpleRNN,
     "SinusoidalPositions": SinusoidalPositions,
     "Softmax": Softmax,
     "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
     "Stitch": Stitch,
+    "TextEncoder": TextEncoder,
     "TiedEmbedding": TiedEmbedding,
+    "TokenEmbeddings": TokenEmbeddings,
     "TransformerEncoderBlock": TransformerEncoderBlock,
     "VocabularyHead": VocabularyHead,
 }
