@@ -64,6 +64,7 @@ EXAMPLES = {
     "Parallel": (L.Parallel((L.Dense(3), L.Dense(2), L.Dropout(0.5))), (SEQUENCE,)),
     "PatchEmbedding": (L.PatchEmbedding(3, (3, 5)), (IMAGE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
+    "Reshape": (L.Reshape((3, 2)), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
     "SeparableConv2D": (L.SeparableConv2D(3, (2, 3)), (IMAGE,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),

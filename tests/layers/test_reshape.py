@@ -6,13 +6,19 @@ import pytest
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.layer import check
-from zerfoo_jax.layers import Add, Concatenate, Flatten
+from zerfoo_jax.layers import Add, Concatenate, Flatten, Reshape
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 5), (3,), (0, 2, 2), (2, 0, 3)])
 def test_flatten_keeps_the_batch_and_the_order(shape):
     x = normal(0, *shape)
     np.testing.assert_array_equal(Flatten().forward({}, x), x.reshape(shape[0], int(np.prod(shape[1:]))))
+
+
+@pytest.mark.parametrize(("shape", "new"), [((2, 12), (3, 4)), ((1, 2, 6), (12,)), ((0, 4), (2, 2)), ((3, 2), (2, 1, 1))])
+def test_reshape_keeps_the_batch_and_the_order(shape, new):
+    x = normal(0, *shape)
+    np.testing.assert_array_equal(Reshape(new).forward({}, x), x.reshape(shape[0], *new))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -37,6 +43,8 @@ def test_concatenate_joins_along_its_axis(axis, shapes):
         (Concatenate(), [(2, 3), (2, 3, 1)], "equal elsewhere"),
         (Concatenate(2), [(2, 3), (2, 3)], "axis = 2"),
         (Flatten(), [()], "batch"),
+        (Reshape((2, 3)), [()], "batch"),
+        (Reshape((2, 3)), [(6, 5)], r"5 elements, to make \(2, 3\) of, which is 6"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(layer, shapes, words):

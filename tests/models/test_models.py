@@ -18,6 +18,7 @@ EXAMPLES = {
     "resnet18": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
     "resnet34": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
     "resnet50": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
+    "unet": ({"num_classes": 3, "widths": [2, 4]}, Spec((2, 6, 8, 1), jnp.float32), (2, 6, 8, 3)),
     "vit": (
         {"num_classes": 3, "image_size": 8, "patch_size": 4, "num_layers": 2, "features": 6, "num_heads": 2, "hidden": 8},
         Spec((2, 8, 8, 3), jnp.float32),
@@ -33,6 +34,7 @@ BAD_OPTIONS = {
     "resnet18": {"num_classes": 0},
     "resnet34": {"num_classes": 0},
     "resnet50": {"num_classes": 0},
+    "unet": {"num_classes": 0},
     "vit": {"num_heads": 0},
 }
 

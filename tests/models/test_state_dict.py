@@ -10,6 +10,7 @@ from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, Flatten, MultiHeadAttent
 from zerfoo_jax.models.state_dict import (
     AS_IS,
     CONV,
+    CONV_TRANSPOSE,
     LINEAR,
     POINTWISE,
     Tensor,
@@ -100,6 +101,7 @@ SHAPES = {"qkv.weight": (6, 18), "qkv.bias": (18,), "out.weight": (6, 6), "out.b
         (AS_IS, (), ()),
         (LINEAR, (3, 2), (2, 3)),
         (CONV, (5, 4, 2, 3), (2, 3, 4, 5)),
+        (CONV_TRANSPOSE, (5, 4, 2, 3), (2, 3, 5, 4)),
         (transposed(2, 0, 1), (3, 4, 5), (5, 3, 4)),
         (POINTWISE, (5, 4, 1, 1), (4, 5)),
         (leading_ones(2), (1, 1, 5), (5,)),

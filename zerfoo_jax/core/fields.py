@@ -9,7 +9,7 @@ from functools import cache
 import inspect
 from typing import Annotated, Any, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -21,6 +21,7 @@ LARGEST = 2**31 - 1
 """Steps, sizes and seeds are held in 32 bits on the device."""
 
 PositiveInt = Annotated[int, Gt(0), Le(LARGEST)]
+PositiveInts = Annotated[tuple[PositiveInt, ...], MinLen(1)]
 NonNegativeInt = Annotated[int, Ge(0), Le(LARGEST)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]

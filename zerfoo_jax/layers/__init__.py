@@ -49,6 +49,7 @@ from zerfoo_jax.layers.recurrent import SimpleRNN as SimpleRNN
 from zerfoo_jax.layers.reshape import Add as Add
 from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
+from zerfoo_jax.layers.reshape import Reshape as Reshape
 from zerfoo_jax.layers.rotary import rotary_embedding as rotary_embedding
 from zerfoo_jax.layers.softmax import SOFTMAX_VARIANTS as SOFTMAX_VARIANTS
 from zerfoo_jax.layers.softmax import Softmax as Softmax
@@ -112,6 +113,7 @@ LAYERS: dict[str, type[Layer]] = {
     "Parallel": Parallel,
     "PatchEmbedding": PatchEmbedding,
     "RMSNorm": RMSNorm,
+    "Reshape": Reshape,
     "Residual": Residual,
     "SeparableConv2D": SeparableConv2D,
     "Sequential": Sequential,

@@ -7,6 +7,7 @@ import math
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_same_shape
 from zerfoo_jax.core.types import Array, Params
@@ -23,6 +24,28 @@ class Flatten(Layer):
     def forward(self, params: Params, x: Array) -> Array:
         expect_axes(x, "batch", least=True)
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """All axes but the first become `shape`: (batch, ...) -> (batch, *shape). The last axis varies fastest.
+
+    Raises `ShapeError` where the numbers of elements differ.
+
+    >>> Reshape((2, 3)).forward({}, jnp.zeros((5, 6))).shape
+    (5, 2, 3)
+    """
+
+    shape: tuple[PositiveInt, ...]
+
+    def forward(self, params: Params, x: Array) -> Array:
+        expect_axes(x, "batch", least=True)
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ShapeError(
+                f"Reshape got {tuple(x.shape[1:])} for each example, which is {math.prod(x.shape[1:])} elements, "
+                f"to make {self.shape} of, which is {math.prod(self.shape)}"
+            )
+        return x.reshape(x.shape[0], *self.shape)
 
 
 @dataclass(frozen=True)

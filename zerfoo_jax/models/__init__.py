@@ -16,6 +16,7 @@ from zerfoo_jax.models.mlp import mlp as mlp
 from zerfoo_jax.models.resnet import resnet18 as resnet18
 from zerfoo_jax.models.resnet import resnet34 as resnet34
 from zerfoo_jax.models.resnet import resnet50 as resnet50
+from zerfoo_jax.models.unet import unet as unet
 from zerfoo_jax.models.vit import vit as vit
 
 MODELS: dict[str, Callable[..., Layer]] = {
@@ -27,6 +28,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
+    "unet": unet,
     "vit": vit,
 }
 

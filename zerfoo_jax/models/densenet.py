@@ -4,7 +4,7 @@ What is special: within a block every layer sees what all layers before it found
 blocks a transition halves the channels and the image.
 """
 
-from zerfoo_jax.core.fields import PositiveInt, Probability
+from zerfoo_jax.core.fields import PositiveInt, PositiveInts, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
@@ -31,7 +31,7 @@ def densenet121(
     *,
     num_classes: PositiveInt = 1000,
     growth_rate: PositiveInt = 32,
-    depths: tuple[PositiveInt, ...] = (6, 12, 24, 16),
+    depths: PositiveInts = (6, 12, 24, 16),
     dropout: Probability = 0.0,
     small_images: bool = False,
 ) -> Graph:

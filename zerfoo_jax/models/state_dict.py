@@ -67,6 +67,8 @@ LINEAR = transposed(1, 0)
 """(out, in) there, (in, out) here."""
 CONV = transposed(2, 3, 1, 0)
 """OIHW there, HWIO here."""
+CONV_TRANSPOSE = transposed(2, 3, 0, 1)
+"""IOHW there, HWIO here."""
 POINTWISE = Layout(lambda x: x.reshape(x.shape[:2]).transpose(1, 0), lambda x: x.transpose(1, 0).reshape(*x.shape[::-1], 1, 1))
 """A 1x1 convolution (out, in, 1, 1) there, a matrix (in, out) here."""
 

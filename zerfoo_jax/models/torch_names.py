@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from zerfoo_jax.core.errors import join_path
 from zerfoo_jax.core.layer import Composite, Layer
-from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, SqueezeExcitation
-from zerfoo_jax.models.state_dict import CONV, LINEAR, POINTWISE, Layout, Tensor
+from zerfoo_jax.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, SqueezeExcitation
+from zerfoo_jax.models.state_dict import CONV, CONV_TRANSPOSE, LINEAR, POINTWISE, Layout, Tensor
 
 Entries = dict[str, Tensor | None]
 
@@ -75,6 +75,8 @@ def _tensors(layer: Layer, name: str, path: str) -> Entries:
             return kernel_and_bias(name, path, LINEAR, bias=layer.use_bias)
         case Conv2D():
             return kernel_and_bias(name, path, CONV, bias=layer.use_bias)
+        case ConvTranspose2D():
+            return kernel_and_bias(name, path, CONV_TRANSPOSE, bias=layer.use_bias)
         case BatchNorm():
             return scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias) | running_statistics(name, path)
         case SqueezeExcitation():
