@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.layers import against_finite_differences, against_torch, normal, random_variables
 from zerfoo_jax.core.errors import ConfigError, ShapeError
-from zerfoo_jax.layers import MultiHeadAttention, attention, dot_product_attention
+from zerfoo_jax.layers import MultiHeadAttention, RotaryPositions, attention, dot_product_attention
 
 
 def layer_oracle(torch, layer):
@@ -16,7 +16,7 @@ def layer_oracle(torch, layer):
 
     def rotate(x):
         half = x.shape[-1] // 2
-        angles = torch.outer(torch.arange(x.shape[1]), layer.rotary_base ** (-torch.arange(half) / half))
+        angles = torch.outer(torch.arange(x.shape[1]), layer.rotary.base ** (-torch.arange(half) / half))
         z = torch.complex(x[..., :half], x[..., half:]) * torch.polar(torch.ones_like(angles), angles)[None, :, None, :]
         return torch.cat([z.real, z.imag], -1)
 
@@ -41,8 +41,8 @@ def layer_oracle(torch, layer):
     [
         (MultiHeadAttention(2), (2, 5, 6)),
         (MultiHeadAttention(4, num_kv_heads=2, causal=True, use_bias=False), (1, 7, 8)),
-        (MultiHeadAttention(6, num_kv_heads=2, head_dim=4, rotary=True, causal=True), (3, 4, 5)),
-        (MultiHeadAttention(3, num_kv_heads=1, head_dim=2, rotary=True, rotary_base=50.0), (2, 3, 4)),
+        (MultiHeadAttention(6, num_kv_heads=2, head_dim=4, rotary=RotaryPositions(), causal=True), (3, 4, 5)),
+        (MultiHeadAttention(3, num_kv_heads=1, head_dim=2, rotary=RotaryPositions(50.0)), (2, 3, 4)),
         (MultiHeadAttention(1, causal=True), (1, 1, 3)),
     ],
 )
@@ -76,7 +76,7 @@ def test_agrees_with_torchs_own_layer(torch):
 
 
 def test_gradients_agree_with_finite_differences():
-    against_finite_differences(MultiHeadAttention(2, num_kv_heads=1, causal=True, rotary=True), normal(0, 1, 3, 4))
+    against_finite_differences(MultiHeadAttention(2, num_kv_heads=1, causal=True, rotary=RotaryPositions()), normal(0, 1, 3, 4))
 
 
 def by_loops(q, k, v, allowed):
@@ -176,7 +176,7 @@ def test_the_fused_kernel_is_chosen_for_what_it_supports(monkeypatch, changed, f
     [
         ({"num_heads": 4, "num_kv_heads": 3}, "num_kv_heads = 3"),
         ({"num_heads": 0}, "num_heads = 0"),
-        ({"num_heads": 2, "head_dim": 3, "rotary": True}, "head_dim = 3"),
+        ({"num_heads": 2, "cache_length": 4}, "cache_length = 4 needs causal"),
         ({"num_heads": 2, "dropout": 1.0}, "dropout = 1.0"),
     ],
 )
@@ -189,9 +189,9 @@ def test_bad_options_are_refused_at_construction(options, words):
     ("layer", "shapes", "words"),
     [
         (MultiHeadAttention(4), [(2, 3, 6)], "6 features"),
-        (MultiHeadAttention(2, rotary=True), [(2, 3, 6)], "head_dim, got 3"),
+        (MultiHeadAttention(2, rotary=RotaryPositions()), [(2, 3, 6)], "head_dim, got 3"),
         (MultiHeadAttention(2), [(3, 6)], "batch, seq, features"),
-        (MultiHeadAttention(2), [(2, 3, 6), (2, 3)], "mask"),
+        (MultiHeadAttention(2), [(2, 3, 6), (2, 4)], "mask"),
         (MultiHeadAttention(2), [(2, 3, 6), (2, 3, 3, 3)], "mask"),
     ],
 )
@@ -207,5 +207,5 @@ def test_the_function_names_what_does_not_fit():
         dot_product_attention(x, x[:, :, :3], x[:, :, :3])
     with pytest.raises(ShapeError, match="kv_heads"):
         dot_product_attention(x, x, x[:, :2])
-    with pytest.raises(ShapeError, match="boolean mask, got float32"):
-        dot_product_attention(x, x, x, jnp.ones((1, 1, 3, 3)))
+    with pytest.raises(ShapeError, match=r"booleans, .* got int32"):
+        dot_product_attention(x, x, x, jnp.ones((1, 1, 3, 3), jnp.int32))

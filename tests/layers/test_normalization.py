@@ -108,3 +108,18 @@ def test_bad_options_and_inputs_are_refused(key):
         RMSNorm().init(key, jax.ShapeDtypeStruct((2, 3), jnp.int32))
     with pytest.raises(ShapeError, match="at least 2 axes"):
         BatchNorm().init(key, jax.ShapeDtypeStruct((3,), jnp.float32))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_offset_of_the_scale_agrees_with_gemmas_norm(torch, seed):
+    from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
+
+    def oracle(params, x):
+        return torch.func.functional_call(GemmaRMSNorm(6, eps=1e-3), {"weight": params["scale"]}, (x,))
+
+    against_torch(torch, RMSNorm(epsilon=1e-3, scale_offset=1.0), oracle, normal(seed, 2, 3, 6), seed=seed)
+
+
+def test_a_scale_with_an_offset_starts_at_a_factor_of_one(key):
+    assert RMSNorm(scale_offset=1.0).init(key, jax.ShapeDtypeStruct((2, 3), jnp.float32))[0]["scale"].tolist() == [0, 0, 0]

@@ -4,7 +4,12 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers.activation import ACTIVATIONS as ACTIVATIONS
 from zerfoo_jax.layers.activation import Activation as Activation
 from zerfoo_jax.layers.activation import PReLU as PReLU
-from zerfoo_jax.layers.attention import MultiHeadAttention as MultiHeadAttention
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveAvgPool1D as AdaptiveAvgPool1D
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveAvgPool2D as AdaptiveAvgPool2D
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveAvgPool3D as AdaptiveAvgPool3D
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool1D as AdaptiveMaxPool1D
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool2D as AdaptiveMaxPool2D
+from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool3D as AdaptiveMaxPool3D
 from zerfoo_jax.layers.attention import dot_product_attention as dot_product_attention
 from zerfoo_jax.layers.combinators import Residual as Residual
 from zerfoo_jax.layers.combinators import Sequential as Sequential
@@ -12,12 +17,15 @@ from zerfoo_jax.layers.combinators import Stack as Stack
 from zerfoo_jax.layers.convolution import Conv1D as Conv1D
 from zerfoo_jax.layers.convolution import Conv2D as Conv2D
 from zerfoo_jax.layers.convolution import Conv3D as Conv3D
+from zerfoo_jax.layers.cross_attention import CrossAttention as CrossAttention
 from zerfoo_jax.layers.dense import Dense as Dense
 from zerfoo_jax.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from zerfoo_jax.layers.depthwise import SeparableConv2D as SeparableConv2D
 from zerfoo_jax.layers.dropout import Dropout as Dropout
 from zerfoo_jax.layers.embedding import Embedding as Embedding
 from zerfoo_jax.layers.feed_forward import FeedForward as FeedForward
+from zerfoo_jax.layers.fractional_pooling import FractionalMaxPool2D as FractionalMaxPool2D
+from zerfoo_jax.layers.global_attention import GlobalAttention as GlobalAttention
 from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
@@ -26,10 +34,15 @@ from zerfoo_jax.layers.kmeans import KMeans as KMeans
 from zerfoo_jax.layers.lora import LoRA as LoRA
 from zerfoo_jax.layers.lora import merge_lora as merge_lora
 from zerfoo_jax.layers.masked_mean import MaskedMean as MaskedMean
+from zerfoo_jax.layers.masks import alibi_bias as alibi_bias
+from zerfoo_jax.layers.masks import padding_mask as padding_mask
 from zerfoo_jax.layers.mixture_of_experts import MixtureOfExperts as MixtureOfExperts
+from zerfoo_jax.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from zerfoo_jax.layers.normalization import BatchNorm as BatchNorm
 from zerfoo_jax.layers.normalization import LayerNorm as LayerNorm
 from zerfoo_jax.layers.normalization import RMSNorm as RMSNorm
+from zerfoo_jax.layers.padding import PaddingMask as PaddingMask
+from zerfoo_jax.layers.padding import TextLengths as TextLengths
 from zerfoo_jax.layers.parallel import COMBINATIONS as COMBINATIONS
 from zerfoo_jax.layers.parallel import Parallel as Parallel
 from zerfoo_jax.layers.patches import ClassToken as ClassToken
@@ -50,7 +63,13 @@ from zerfoo_jax.layers.reshape import Add as Add
 from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
 from zerfoo_jax.layers.reshape import Reshape as Reshape
+from zerfoo_jax.layers.resize import Pad as Pad
+from zerfoo_jax.layers.resize import PixelShuffle as PixelShuffle
+from zerfoo_jax.layers.resize import PixelUnshuffle as PixelUnshuffle
+from zerfoo_jax.layers.resize import Upsample as Upsample
+from zerfoo_jax.layers.rotary import RotaryPositions as RotaryPositions
 from zerfoo_jax.layers.rotary import rotary_embedding as rotary_embedding
+from zerfoo_jax.layers.rotary_scaling import ROTARY_SCALINGS as ROTARY_SCALINGS
 from zerfoo_jax.layers.softmax import SOFTMAX_VARIANTS as SOFTMAX_VARIANTS
 from zerfoo_jax.layers.softmax import Softmax as Softmax
 from zerfoo_jax.layers.softmax_heads import AdaptiveSoftmax as AdaptiveSoftmax
@@ -61,16 +80,23 @@ from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExc
 from zerfoo_jax.layers.stitch import Stitch as Stitch
 from zerfoo_jax.layers.text_encoder import TextEncoder as TextEncoder
 from zerfoo_jax.layers.token_embeddings import TokenEmbeddings as TokenEmbeddings
+from zerfoo_jax.layers.transformer import TransformerDecoderBlock as TransformerDecoderBlock
+from zerfoo_jax.layers.transformer import TransformerEncoderBlock as TransformerEncoderBlock
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose1D as ConvTranspose1D
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose2D as ConvTranspose2D
 from zerfoo_jax.layers.transposed_convolution import ConvTranspose3D as ConvTranspose3D
 from zerfoo_jax.layers.variational import GaussianBottleneck as GaussianBottleneck
-from zerfoo_jax.layers.transformer import TransformerEncoderBlock as TransformerEncoderBlock
 from zerfoo_jax.layers.vocabulary import TiedEmbedding as TiedEmbedding
 from zerfoo_jax.layers.vocabulary import VocabularyHead as VocabularyHead
 
 LAYERS: dict[str, type[Layer]] = {
     "Activation": Activation,
+    "AdaptiveAvgPool1D": AdaptiveAvgPool1D,
+    "AdaptiveAvgPool2D": AdaptiveAvgPool2D,
+    "AdaptiveAvgPool3D": AdaptiveAvgPool3D,
+    "AdaptiveMaxPool1D": AdaptiveMaxPool1D,
+    "AdaptiveMaxPool2D": AdaptiveMaxPool2D,
+    "AdaptiveMaxPool3D": AdaptiveMaxPool3D,
     "AdaptiveSoftmax": AdaptiveSoftmax,
     "Add": Add,
     "AvgPool1D": AvgPool1D,
@@ -85,6 +111,7 @@ LAYERS: dict[str, type[Layer]] = {
     "ConvTranspose1D": ConvTranspose1D,
     "ConvTranspose2D": ConvTranspose2D,
     "ConvTranspose3D": ConvTranspose3D,
+    "CrossAttention": CrossAttention,
     "Dense": Dense,
     "DepthwiseConv2D": DepthwiseConv2D,
     "Dropout": Dropout,
@@ -92,8 +119,10 @@ LAYERS: dict[str, type[Layer]] = {
     "FeedForward": FeedForward,
     "FirstToken": FirstToken,
     "Flatten": Flatten,
+    "FractionalMaxPool2D": FractionalMaxPool2D,
     "GRU": GRU,
     "GaussianBottleneck": GaussianBottleneck,
+    "GlobalAttention": GlobalAttention,
     "GlobalAvgPool": GlobalAvgPool,
     "GlobalMaxPool": GlobalMaxPool,
     "GumbelSoftmax": GumbelSoftmax,
@@ -110,11 +139,16 @@ LAYERS: dict[str, type[Layer]] = {
     "MixtureSoftmax": MixtureSoftmax,
     "MultiHeadAttention": MultiHeadAttention,
     "PReLU": PReLU,
+    "Pad": Pad,
+    "PaddingMask": PaddingMask,
     "Parallel": Parallel,
     "PatchEmbedding": PatchEmbedding,
+    "PixelShuffle": PixelShuffle,
+    "PixelUnshuffle": PixelUnshuffle,
     "RMSNorm": RMSNorm,
     "Reshape": Reshape,
     "Residual": Residual,
+    "RotaryPositions": RotaryPositions,
     "SeparableConv2D": SeparableConv2D,
     "Sequential": Sequential,
     "SimpleRNN": SimpleRNN,
@@ -124,8 +158,11 @@ LAYERS: dict[str, type[Layer]] = {
     "Stack": Stack,
     "Stitch": Stitch,
     "TextEncoder": TextEncoder,
+    "TextLengths": TextLengths,
     "TiedEmbedding": TiedEmbedding,
     "TokenEmbeddings": TokenEmbeddings,
+    "TransformerDecoderBlock": TransformerDecoderBlock,
     "TransformerEncoderBlock": TransformerEncoderBlock,
+    "Upsample": Upsample,
     "VocabularyHead": VocabularyHead,
 }

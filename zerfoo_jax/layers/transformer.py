@@ -47,6 +47,42 @@ class TransformerEncoderBlock(Composite):
         return _add(self, call, "feed_forward", x)
 
 
+@dataclass(frozen=True)
+class TransformerDecoderBlock(Composite):
+    """As `TransformerEncoderBlock`, with attention to a second sequence between the two parts (arXiv 1706.03762).
+
+    Inputs: x (batch, seq, features), memory (batch, memory_seq, memory_features) and, optional, the masks of `cross_attention`
+    and of `attention`, in this order.
+
+    Parameters: `attention`, `cross_attention`, `feed_forward` and, each of the kind `norm`, `attention_norm`,
+    `cross_attention_norm`, `feed_forward_norm`. Raises `ShapeError` where a part changes the shape.
+
+    >>> import jax
+    >>> from zerfoo_jax.layers import CrossAttention, FeedForward, LayerNorm, MultiHeadAttention
+    >>> block = TransformerDecoderBlock(MultiHeadAttention(2, causal=True), CrossAttention(2), FeedForward(8), LayerNorm())
+    >>> x, memory = jax.ShapeDtypeStruct((1, 3, 4), "float32"), jax.ShapeDtypeStruct((1, 5, 6), "float32")
+    >>> params, state = block.init(jax.random.key(0), x, memory)
+    >>> params["cross_attention"]["value"]["kernel"].shape
+    (6, 4)
+    """
+
+    attention: Layer
+    cross_attention: Layer
+    feed_forward: Layer
+    norm: Layer
+    pre_norm: bool = True
+    dropout: Probability = 0.0
+
+    def children(self) -> Mapping[str, Layer]:
+        parts = {"attention": self.attention, "cross_attention": self.cross_attention, "feed_forward": self.feed_forward}
+        return _around(self, parts)
+
+    def connect(self, call: Call, x: Any, memory: Any, memory_mask: Any = None, mask: Any = None) -> Tree:
+        x = _add(self, call, "attention", x, mask)
+        x = _add(self, call, "cross_attention", x, memory, memory_mask)
+        return _add(self, call, "feed_forward", x)
+
+
 class _Block(Protocol):
     @property
     def norm(self) -> Layer: ...

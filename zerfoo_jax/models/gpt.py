@@ -14,6 +14,7 @@ from zerfoo_jax.layers import (
     LayerNorm,
     MultiHeadAttention,
     Residual,
+    RotaryPositions,
     Sequential,
     Stack,
 )
@@ -37,7 +38,7 @@ def gpt(
     >>> check(gpt(num_layers=2, features=32), Spec((1, 16), "int32")).shape
     (1, 16, 256)
     """
-    attention = MultiHeadAttention(num_heads, causal=True, rotary=True)
+    attention = MultiHeadAttention(num_heads, causal=True, rotary=RotaryPositions())
     feed_forward = (Dense(hidden_ratio * features), Activation("gelu_tanh"), Dense(features))
     regularised: tuple[Layer, ...] = (Dropout(dropout),) if dropout else ()
     block = Sequential(
