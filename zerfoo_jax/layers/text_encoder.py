@@ -15,8 +15,7 @@ class TextEncoder(Composite):
     """h = blocks(embeddings(ids, ...), mask), and with a `pooler` the pair (h, pooler(h)) (Devlin et al., arXiv 1810.04805).
 
     Token ids (batch, seq) -> h (batch, seq, features). Optional second input: a mask (batch, seq) of the tokens that may be
-    attended to, as bool or as 0 and 1; `blocks` gets it as bool. Further inputs, such as token types, go to `embeddings` as they
-    are.
+    attended to, as bool or as 0 and 1; `blocks` gets it as bool. Further inputs, such as token types, go to `embeddings`.
 
     Parameters: `embeddings`, `blocks`, `pooler`. Raises `ShapeError` for a mask of another shape.
 
