@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.support.layers import against_finite_differences, against_torch, normal, random_variables
+from tests.support.layers import against_finite_differences, against_torch, assert_close, normal, random_variables
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.layers import Conv2D, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 
@@ -28,37 +28,47 @@ def even(*amounts):
     return tuple((n, n) for n in amounts)
 
 
+CASES = [
+    (ConvTranspose2D(4, 4, 2, even(1, 1)), {"stride": 2, "padding": 1}, (2, 5, 3, 3)),
+    (ConvTranspose2D(3, 3, 2, even(1, 1), 1), {"stride": 2, "padding": 1, "output_padding": 1}, (2, 4, 5, 2)),
+    (ConvTranspose2D(3, 2, 3, "VALID", (2, 1)), {"stride": 3, "output_padding": (2, 1)}, (2, 2, 3, 2)),
+    (ConvTranspose2D(4, (3, 2), (1, 2), "VALID", use_bias=False), {"stride": (1, 2)}, (1, 4, 3, 3)),
+    (ConvTranspose2D(2, 3, 1, even(1, 2)), {"padding": (1, 2)}, (2, 5, 6, 3)),
+    (
+        ConvTranspose2D(6, (2, 3), (3, 2), even(1, 4), (0, 1), (3, 2), groups=2),
+        {"stride": (3, 2), "padding": (1, 4), "output_padding": (0, 1), "dilation": (3, 2), "groups": 2},
+        (2, 3, 5, 4),
+    ),
+    (ConvTranspose2D(3, 3, 1, "VALID", dilation=2, groups=3), {"dilation": 2, "groups": 3}, (2, 4, 3, 3)),
+    (ConvTranspose2D(2, 3, 2, even(3, 4)), {"stride": 2, "padding": (3, 4)}, (1, 5, 7, 2)),
+    (
+        ConvTranspose1D(4, 5, 3, (2, 2), 2, groups=2),
+        {"stride": 3, "padding": 2, "output_padding": 2, "groups": 2},
+        (2, 5, 4),
+    ),
+    (ConvTranspose1D(2, 1), {}, (2, 3, 3)),
+    (
+        ConvTranspose3D(3, (2, 3, 1), (1, 2, 3), even(1, 0, 0), (0, 1, 2)),
+        {"stride": (1, 2, 3), "padding": (1, 0, 0), "output_padding": (0, 1, 2)},
+        (2, 3, 2, 2, 2),
+    ),
+    (ConvTranspose1D(3, 3, 2, "VALID", 1, 3), {"stride": 2, "output_padding": 1, "dilation": 3}, (2, 4, 2)),
+]
+
+
 @pytest.mark.oracle
-@pytest.mark.parametrize(
-    ("layer", "options", "shape"),
-    [
-        (ConvTranspose2D(4, 4, 2, even(1, 1)), {"stride": 2, "padding": 1}, (2, 5, 3, 3)),
-        (ConvTranspose2D(3, 3, 2, even(1, 1), 1), {"stride": 2, "padding": 1, "output_padding": 1}, (2, 4, 5, 2)),
-        (ConvTranspose2D(3, 2, 3, "VALID", (2, 1)), {"stride": 3, "output_padding": (2, 1)}, (2, 2, 3, 2)),
-        (ConvTranspose2D(4, (3, 2), (1, 2), "VALID", use_bias=False), {"stride": (1, 2)}, (1, 4, 3, 3)),
-        (ConvTranspose2D(2, 3, 1, even(1, 2)), {"padding": (1, 2)}, (2, 5, 6, 3)),
-        (
-            ConvTranspose2D(6, (2, 3), (3, 2), even(1, 4), (0, 1), (3, 2), groups=2),
-            {"stride": (3, 2), "padding": (1, 4), "output_padding": (0, 1), "dilation": (3, 2), "groups": 2},
-            (2, 3, 5, 4),
-        ),
-        (ConvTranspose2D(3, 3, 1, "VALID", dilation=2, groups=3), {"dilation": 2, "groups": 3}, (2, 4, 3, 3)),
-        (ConvTranspose2D(2, 3, 2, even(3, 4)), {"stride": 2, "padding": (3, 4)}, (1, 5, 7, 2)),
-        (
-            ConvTranspose1D(4, 5, 3, (2, 2), 2, groups=2),
-            {"stride": 3, "padding": 2, "output_padding": 2, "groups": 2},
-            (2, 5, 4),
-        ),
-        (ConvTranspose1D(2, 1), {}, (2, 3, 3)),
-        (
-            ConvTranspose3D(3, (2, 3, 1), (1, 2, 3), even(1, 0, 0), (0, 1, 2)),
-            {"stride": (1, 2, 3), "padding": (1, 0, 0), "output_padding": (0, 1, 2)},
-            (2, 3, 2, 2, 2),
-        ),
-    ],
-)
+@pytest.mark.parametrize(("layer", "options", "shape"), CASES)
 def test_agrees_with_torch(torch, layer, options, shape):
     against_torch(torch, layer, oracle(torch, **options), normal(sum(shape), *shape), seed=shape[1])
+
+
+@pytest.mark.parametrize(("layer", "options", "shape"), [case for case in CASES if case[0].groups == 1])
+def test_other_back_ends_convolve_phases_to_the_same_effect(monkeypatch, layer, options, shape):
+    x = normal(0, *shape)
+    params, _ = random_variables(layer, x)
+    here = jax.jit(layer.forward)(params, x)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert_close(jax.jit(lambda params, x: layer.forward(params, x))(params, x), here, 1e-5)
 
 
 @pytest.mark.parametrize(("kernel_size", "strides"), [((3, 4), (2, 2)), ((1, 5), (3, 1)), ((2, 3), (4, 3))])

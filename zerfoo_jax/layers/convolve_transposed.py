@@ -1,18 +1,23 @@
-"""Transposed cross-correlation over any number of spatial axes, as an ordinary one with more features.
+"""Transposed cross-correlation over any number of spatial axes, without multiplying zeros put between the inputs.
 
-The outputs at positions stride · q + r, for one r, see every stride-th tap of the kernel. All these phases are computed at
-once as further features of a convolution of stride 1, and then interleaved (sub-pixel convolution; Shi et al.,
-arXiv 1609.07009): no zeros are put between the inputs and multiplied, and every back end has a fast form of it.
+In general it is an ordinary convolution of stride 1 with more features: the outputs at positions stride · q + r, for one r,
+see every stride-th tap of the kernel. All these phases are computed at once as further features, then interleaved (sub-pixel
+convolution; Shi et al., arXiv 1609.07009). On a CPU, where a multiplication costs more than a move, it is one matrix product
+of every input with every tap, whose results are added up where they overlap.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 import math
 
+import jax
 from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.layers.convolve import convolve, pad_spatially
+from zerfoo_jax.layers.windows import extents
+from zerfoo_jax.numeric import wide_dtype
 
 Numbers = Sequence[int]
 
@@ -30,27 +35,64 @@ def convolve_transposed(
     >>> convolve_transposed(ones, jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), (2,), ((0, 0),), (1,)).ravel().tolist()
     [1.0, 2.0, 4.0, 2.0, 3.0]
     """
-    axes = range(x.ndim - 2)
+    reaches = extents(kernel.shape[:-2], dilation)
+    spans = [
+        (low, (size - 1) * stride + reach - high)
+        for size, stride, reach, (low, high) in zip(x.shape[1:-1], strides, reaches, cut, strict=True)
+    ]
+    if jax.default_backend() == "cpu" and groups == 1 and max(strides) > 1:
+        y, begins = _by_products(x, kernel, strides, dilation), [0] * len(spans)
+    else:
+        y, begins = _by_phases(x, kernel, strides, dilation, groups, spans)
+    sizes = zip(spans, begins, y.shape[1:-1], strict=True)
+    return pad_spatially(y, [(begin - low, end - begin - size) for (low, end), begin, size in sizes])
+
+
+def _by_products(x: Array, kernel: Array, strides: Numbers, dilation: Numbers) -> Array:
+    """All outputs, from the products of every input with every tap."""
+    *taps, channels, features = kernel.shape
+    matrix = jnp.moveaxis(kernel, -2, 0).reshape(channels, -1)
+    y = jnp.matmul(x.reshape(-1, channels), matrix, preferred_element_type=wide_dtype(x.dtype))
+    y = y.reshape(*x.shape[:-1], *taps, features)
+    for axis in range(len(taps)):
+        y = _added_up(y, 1 + axis, 1 + len(taps), strides[axis], dilation[axis])
+    return y.astype(x.dtype)
+
+
+def _added_up(y: Array, axis: int, tap_axis: int, stride: int, dilation: int) -> Array:
+    """The results of each tap put in their places along `axis` and added where they meet; `tap_axis` is gone."""
+    reach = (y.shape[tap_axis] - 1) * dilation + 1
+    count = -(-reach // stride)
+    y = _padded(y, tap_axis, 0, count * stride - reach, dilation - 1)
+    y = y.reshape(*y.shape[:tap_axis], count, stride, *y.shape[tap_axis + 1 :])
+    parts = (lax.index_in_dim(y, i, tap_axis, keepdims=False) for i in range(count))
+    total = reduce(jnp.add, (_padded(part, axis, i, count - 1 - i) for i, part in enumerate(parts)))
+    total = jnp.moveaxis(total, tap_axis, axis + 1)
+    return total.reshape(*total.shape[:axis], -1, *total.shape[axis + 2 :])
+
+
+def _padded(x: Array, axis: int, low: int, high: int, between: int = 0) -> Array:
+    amounts = [(0, 0, 0)] * x.ndim
+    amounts[axis] = (low, high, between)
+    return lax.pad(x, jnp.zeros((), x.dtype), amounts)
+
+
+def _by_phases(
+    x: Array, kernel: Array, strides: Numbers, dilation: Numbers, groups: int, spans: Sequence[tuple[int, int]]
+) -> tuple[Array, list[int]]:
+    """The outputs from a little before each span's begin to a little after its end, and where they begin."""
+    axes = range(len(strides))
     # Phases and taps that are spread apart do not mix well: where there are phases, spread taps have zeros between.
-    gaps = [dilation[i] - 1 if strides[i] > 1 else 0 for i in axes]
-    kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), (*((0, 0, gap) for gap in gaps), (0, 0, 0), (0, 0, 0)))
-    steps = [1 if strides[i] > 1 else dilation[i] for i in axes]
+    for i in axes:
+        kernel = _padded(kernel, i, 0, 0, dilation[i] - 1 if strides[i] > 1 else 0)
+    dilation = [1 if strides[i] > 1 else dilation[i] for i in axes]
     phases = _phases(kernel, strides, groups)
-    reach = [(phases.shape[i] - 1) * steps[i] for i in axes]
-    lows, sizes = zip(*(_span(x, kernel, i, strides, steps, cut[i]) for i in axes), strict=True)
-    first = [min(lows[i] // strides[i], reach[i]) for i in axes]
-    last = [max(-(-(lows[i] + sizes[i]) // strides[i]), x.shape[i + 1]) for i in axes]
-    padding = [(reach[i] - first[i], last[i] - x.shape[i + 1]) for i in axes]
-    y = _interleaved(convolve(x, phases, (1,) * len(axes), padding, steps, groups), strides, groups)
-    starts = [lows[i] - strides[i] * first[i] for i in axes]
-    return pad_spatially(y, [(-starts[i], starts[i] + sizes[i] - y.shape[i + 1]) for i in axes])
-
-
-def _span(x: Array, kernel: Array, axis: int, strides: Numbers, steps: Numbers, cut: tuple[int, int]) -> tuple[int, int]:
-    """Where the output begins within all that the windows reach, and how long it is."""
-    low, high = cut
-    whole = (x.shape[axis + 1] - 1) * strides[axis] + (kernel.shape[axis] - 1) * steps[axis] + 1
-    return low, whole - low - high
+    back = [reach - 1 for reach in extents(phases.shape[:-2], dilation)]
+    first = [min(begin // strides[i], back[i]) for i, (begin, _) in enumerate(spans)]
+    after = [max(-(-end // strides[i]) - x.shape[1 + i], 0) for i, (_, end) in enumerate(spans)]
+    padding = [(back[i] - first[i], after[i]) for i in axes]
+    y = _interleaved(convolve(x, phases, (1,) * len(axes), padding, dilation, groups), strides, groups)
+    return y, [first[i] * strides[i] for i in axes]
 
 
 def _phases(kernel: Array, strides: Numbers, groups: int) -> Array:
@@ -58,8 +100,8 @@ def _phases(kernel: Array, strides: Numbers, groups: int) -> Array:
     *taps, channels, features = kernel.shape
     axes = len(taps)
     counts = [-(-size // stride) for size, stride in zip(taps, strides, strict=True)]
-    missing = [(0, count * stride - size, 0) for count, stride, size in zip(counts, strides, taps, strict=True)]
-    kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), (*missing, (0, 0, 0), (0, 0, 0)))
+    for i in range(axes):
+        kernel = _padded(kernel, i, 0, counts[i] * strides[i] - taps[i])
     split = [size for pair in zip(counts, strides, strict=True) for size in pair]
     kernel = kernel.reshape(*split, channels, groups, features // groups)
     kernel = jnp.flip(kernel, range(0, 2 * axes, 2))
