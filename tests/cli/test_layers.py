@@ -4,7 +4,7 @@ import pytest
 
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.experiment.tables import TABLES
-from zerfoo_jax.layers import ACTIVATIONS, INITIALIZERS, LAYERS
+from zerfoo_jax.layers import ACTIVATIONS, COMBINATIONS, INITIALIZERS, LAYERS, SOFTMAX_VARIANTS
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS
 from zerfoo_jax.models import MODELS
@@ -13,6 +13,8 @@ from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES
 EXPECTED = {
     "LAYERS": LAYERS,
     "ACTIVATIONS": ACTIVATIONS,
+    "SOFTMAX_VARIANTS": SOFTMAX_VARIANTS,
+    "COMBINATIONS": COMBINATIONS,
     "INITIALIZERS": INITIALIZERS,
     "LOSSES": LOSSES,
     "METRICS": METRICS,

@@ -6,7 +6,7 @@ from typing import Any
 
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.experiment.signatures import describe_signature
-from zerfoo_jax.layers import ACTIVATIONS, INITIALIZERS, LAYERS
+from zerfoo_jax.layers import ACTIVATIONS, COMBINATIONS, INITIALIZERS, LAYERS, SOFTMAX_VARIANTS
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS
 from zerfoo_jax.models import MODELS
@@ -15,6 +15,8 @@ from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "LAYERS": LAYERS,
     "ACTIVATIONS": ACTIVATIONS,
+    "SOFTMAX_VARIANTS": SOFTMAX_VARIANTS,
+    "COMBINATIONS": COMBINATIONS,
     "INITIALIZERS": INITIALIZERS,
     "LOSSES": LOSSES,
     "METRICS": METRICS,

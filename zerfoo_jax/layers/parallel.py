@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
 from zerfoo_jax.core.layer import Composite, Layer
+from zerfoo_jax.core.shapes import expect_axes
 from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.layers.reshape import Concatenate
@@ -53,10 +54,14 @@ def grid_scatter(
     return concat([outputs[i] for i in order])
 
 
-def aligned(outputs: Sequence[Array], pad: bool) -> list[Array]:
-    """The outputs, made equally wide with zeros where `pad` is given; raises `ShapeError` unless their shapes are then equal."""
-    width = max(y.shape[-1] for y in outputs) if pad and all(y.ndim for y in outputs) else None
-    padded = [y if width is None else jnp.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, width - y.shape[-1])]) for y in outputs]
+def aligned(outputs: Sequence[Array], pad: bool) -> Sequence[Array]:
+    """The outputs, with `pad` filled up to the widest with zeros; raises `ShapeError` unless their shapes are equal then."""
+    padded = outputs
+    if pad:
+        for y in outputs:
+            expect_axes(y, "features", least=True)
+        width = max(y.shape[-1] for y in outputs)
+        padded = [jnp.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, width - y.shape[-1])]) for y in outputs]
     if len({y.shape for y in padded}) > 1:
         raise ShapeError(
             f"branches need outputs of equal shapes to be combined, got {', '.join(str(tuple(y.shape)) for y in outputs)}",
@@ -74,7 +79,7 @@ COMBINATIONS: dict[str, Callable[..., Array]] = {
 }
 
 
-CombinationSpec = Annotated[NamedOrMapping, member_of(COMBINATIONS, "combination")]
+CombinationSpec = Annotated[NamedOrMapping, "combination", member_of(COMBINATIONS, "combination")]
 """A member of `COMBINATIONS`: its name, or `{name: add, pad: true}`."""
 
 
@@ -83,7 +88,7 @@ class Parallel(Composite):
     """Runs every branch on the same inputs and combines their outputs by a member of `COMBINATIONS`.
 
     Children are named `branch_0`, `branch_1`, ... For a combination that depends on the input see `MixtureOfExperts`.
-    Raises `ConfigError` without a branch, and for positions of `grid_scatter` that are not one free cell of the grid per branch.
+    Raises `ConfigError` without a branch, and for positions of `grid_scatter` that are not a cell of its own for each branch.
 
     >>> from zerfoo_jax.layers import Activation
     >>> Parallel((Activation("relu"), Activation("linear")), "average").apply({}, {}, jnp.array([-2.0, 4.0]))[0].tolist()

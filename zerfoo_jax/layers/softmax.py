@@ -110,7 +110,7 @@ SOFTMAX_VARIANTS: dict[str, Callable[..., Array]] = {
 }
 
 
-SoftmaxSpec = Annotated[NamedOrMapping, member_of(SOFTMAX_VARIANTS, "softmax variant")]
+SoftmaxSpec = Annotated[NamedOrMapping, "softmax variant", member_of(SOFTMAX_VARIANTS, "softmax variant")]
 """A member of `SOFTMAX_VARIANTS`: its name, or `{name: entmax, alpha: 1.3}`."""
 
 
