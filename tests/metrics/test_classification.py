@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.metrics import top_k_accuracy_score
 
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ConfigError, ShapeError
-from zerfoo_jax.metrics import Accuracy, ConfusionMatrix
+from zerfoo_jax.metrics import Accuracy, ConfusionMatrix, TopKAccuracy
 from zerfoo_jax.metrics.base import mean_of
 
 
@@ -57,3 +58,27 @@ def test_shapes_that_do_not_fit_are_refused():
         ConfusionMatrix(3).update(jnp.zeros((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(3))
     with pytest.raises(ConfigError, match="num_classes = 0"):
         ConfusionMatrix(0)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_top_k_accuracy_agrees_with_sklearn(k):
+    rng = np.random.default_rng(k)
+    outputs, targets, weights = normal(k, 40, 5), np.arange(40) % 5, rng.random(40).astype(np.float32)
+    expected = top_k_accuracy_score(targets, outputs, k=k, sample_weight=weights)
+    np.testing.assert_allclose(mean_of(TopKAccuracy(k).update(outputs, jnp.asarray(targets), weights)), expected, rtol=1e-5)
+
+
+def test_of_equal_outputs_the_lower_class_is_first_as_with_one_guess():
+    outputs = jnp.asarray(np.random.default_rng(0).integers(0, 3, (50, 4)), jnp.float32)
+    targets = jnp.arange(50) % 4
+    np.testing.assert_array_equal(TopKAccuracy(1).each(outputs, targets), Accuracy().each(outputs, targets))
+    assert TopKAccuracy(2).each(jnp.zeros((4, 4)), jnp.arange(4)).tolist() == [1, 1, 0, 0]
+
+
+def test_top_k_accuracy_is_never_right_about_nan_or_a_class_that_does_not_exist():
+    outputs = jnp.array([[jnp.nan, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    assert TopKAccuracy(5).each(outputs, jnp.array([0, -1, 2])).tolist() == [0, 0, 0]
+    with pytest.raises(ShapeError, match="top_k_accuracy"):
+        TopKAccuracy().each(jnp.zeros((2, 3)), jnp.zeros(3, jnp.int32))
+    with pytest.raises(ConfigError, match="k = 0"):
+        TopKAccuracy(0)

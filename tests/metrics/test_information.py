@@ -5,7 +5,7 @@ from scipy.special import log_softmax
 
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ShapeError
-from zerfoo_jax.metrics import BitsPerByte
+from zerfoo_jax.metrics import BitsPerByte, Perplexity
 from zerfoo_jax.metrics.base import mean_of
 
 
@@ -35,3 +35,15 @@ def test_half_precision_is_summed_in_float32():
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="bits_per_byte"):
         BitsPerByte().each(jnp.zeros((2, 3, 256)), jnp.zeros(2, jnp.int32))
+
+
+def test_perplexity_is_the_exponential_of_the_mean_over_all_that_counts():
+    logits, targets = 3 * normal(0, 4, 5, 7), np.random.default_rng(0).integers(0, 7, (4, 5))
+    weights = np.array([1, 0, 2, 0.5], np.float32)
+    each = -np.take_along_axis(log_softmax(logits.astype(np.float64), -1), targets[..., None], -1)[..., 0]
+    metric = Perplexity()
+    value = metric.compute(metric.update(logits, jnp.asarray(targets), weights))
+    np.testing.assert_allclose(value, np.exp(np.average(each.mean(-1), weights=weights)), rtol=1e-5)
+    assert np.isnan(metric.each(jnp.zeros((3, 7)), jnp.array([-1, 7, 0]))).tolist() == [True, True, False]
+    with pytest.raises(ShapeError, match="perplexity"):
+        metric.each(jnp.zeros((2, 3, 7)), jnp.zeros(2, jnp.int32))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.layers import normal
 from zerfoo_jax.core.errors import ConfigError, ShapeError
-from zerfoo_jax.metrics import MeanAbsoluteError, RootMeanSquareError
+from zerfoo_jax.metrics import MeanAbsoluteError, MeanSquareError, RootMeanSquareError
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5])
@@ -21,11 +21,13 @@ def test_agree_with_numpy(shape, scale):
     np.testing.assert_allclose(mae.compute(mae.update(outputs, targets, weights)), expected, rtol=1e-5)
     expected = scale * np.sqrt(np.average(error**2, weights=wide))
     np.testing.assert_allclose(rmse.compute(rmse.update(outputs, targets, weights)), expected, rtol=1e-5)
+    mse = MeanSquareError(scale)
+    np.testing.assert_allclose(mse.compute(mse.update(outputs, targets, weights)), expected**2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("metric", [MeanAbsoluteError(), RootMeanSquareError()])
+@pytest.mark.parametrize("metric", [MeanAbsoluteError(), MeanSquareError(), RootMeanSquareError()])
 def test_shapes_that_would_broadcast_are_refused(metric):
-    with pytest.raises(ShapeError, match=r"mae|rmse"):
+    with pytest.raises(ShapeError, match=r"mae|mse"):
         metric.each(jnp.zeros((4, 1)), jnp.zeros(4))
 
 

@@ -1,6 +1,5 @@
 """Losses for predicting numbers."""
 
-from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
@@ -9,6 +8,7 @@ from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.losses.base import mean_per_example
 from zerfoo_jax.numeric import widened
+from zerfoo_jax.numeric.correlation import pearson
 from zerfoo_jax.numeric.weighting import spread
 
 
@@ -94,19 +94,8 @@ def correlation(outputs: Array, targets: Array, weights: Array) -> dict[str, Arr
     expect_same_shape("correlation of outputs and targets", outputs, targets)
     outputs = widened(outputs)
     w = spread(weights, outputs.shape).astype(outputs.dtype)
-    # What does not count may be NaN, which a weight of 0 would not undo.
-    a, b = (_centred(jnp.where(w == 0, 0, x), w) for x in (outputs, targets.astype(outputs.dtype)))
-    varied, count = jnp.sum(w * a * a, axis=0) * jnp.sum(w * b * b, axis=0), jnp.sum(w, axis=0)
-    r = jnp.sum(w * a * b, axis=0) / jnp.sqrt(jnp.where(varied > 0, varied, 1))
+    r, count = pearson(outputs, targets.astype(outputs.dtype), w), jnp.sum(w, axis=0)
     return {"sum": jnp.sum(count * (1 - r)), "count": jnp.sum(count)}
-
-
-def _centred(x: Array, weights: Array) -> Array:
-    """x less its weighted mean over the first axis, in a unit in which no square under- or overflows: r has none."""
-    count = jnp.sum(weights, axis=0, keepdims=True)
-    centred = x - jnp.sum(weights * x, axis=0, keepdims=True) / jnp.where(count == 0, 1, count)
-    largest = lax.stop_gradient(jnp.max(jnp.abs(centred), axis=0, keepdims=True, initial=0))
-    return centred / jnp.where(largest == 0, 1, largest)
 
 
 def _huber(error: Array, delta: float) -> Array:

@@ -69,7 +69,11 @@ def _is_samples(node: Any) -> bool:
 
 
 def add_sums(a: Tree, b: Tree) -> Tree:
-    """The sums of two batches together."""
+    """The sums of two batches together.
+
+    They are in float32: whole batches add up with a relative error of 6e-8 each, and a count that grows by one at a time, such
+    as that of a rare pair in a confusion matrix, stands still at 2^24.
+    """
     return jax.tree.map(lambda x, y: x + y, a, b, is_leaf=_is_samples)
 
 

@@ -27,6 +27,20 @@ class MeanAbsoluteError(Mean):
 
 
 @dataclass(frozen=True)
+class MeanSquareError(Mean):
+    """The mean of (scale (output - target))² over all numbers, `scale` as above.
+
+    >>> MeanSquareError(scale=2.0).each(jnp.array([1.0, -2.0]), jnp.array([0.0, 0.0])).tolist()
+    [4.0, 16.0]
+    """
+
+    scale: PositiveFloat = 1.0
+
+    def each(self, outputs: Array, targets: Array) -> Array:
+        return (self.scale * _difference("mse", outputs, targets)) ** 2
+
+
+@dataclass(frozen=True)
 class RootMeanSquareError(Mean):
     """The square root of the mean of (output - target)² over all numbers, times `scale` as above."""
 
