@@ -18,6 +18,8 @@ from zerfoo_jax.layers.convolution import Conv1D as Conv1D
 from zerfoo_jax.layers.convolution import Conv2D as Conv2D
 from zerfoo_jax.layers.convolution import Conv3D as Conv3D
 from zerfoo_jax.layers.cross_attention import CrossAttention as CrossAttention
+from zerfoo_jax.layers.decoding import start_cache as start_cache
+from zerfoo_jax.layers.decoding import with_cache as with_cache
 from zerfoo_jax.layers.dense import Dense as Dense
 from zerfoo_jax.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from zerfoo_jax.layers.depthwise import SeparableConv2D as SeparableConv2D

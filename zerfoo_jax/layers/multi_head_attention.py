@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jax import lax
 import jax.numpy as jnp
 
-from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Params, Spec, State
@@ -88,7 +88,7 @@ class MultiHeadAttention(AttentionHeads):
             q, k = self.rotary.forward({}, q, positions), self.rotary.forward({}, k, positions)
         if caches:
             state = _advance(state, k, v)
-            k, v = state["key"], state["value"]
+            k, v = state["key"].astype(x.dtype), state["value"].astype(x.dtype)
         y = dot_product_attention(
             q,
             k,
@@ -107,11 +107,14 @@ class MultiHeadAttention(AttentionHeads):
 
 def _advance(state: State, key: Array, value: Array) -> State:
     """The cache with further keys and values behind those that it holds."""
+    seq, length = key.shape[1], state["key"].shape[1]
+    if seq > length:
+        raise ShapeError(f"MultiHeadAttention got {seq} tokens at once, over cache_length = {length}", fix="use a longer cache")
 
     def write(name: str, x: Array) -> Array:
         return lax.dynamic_update_slice_in_dim(state[name], x.astype(state[name].dtype), state["position"], axis=1)
 
-    return {"key": write("key", key), "value": write("value", value), "position": state["position"] + key.shape[1]}
+    return {"key": write("key", key), "value": write("value", value), "position": state["position"] + seq}
 
 
 def _nan_past_the_end(y: Array, state: State) -> Array:
