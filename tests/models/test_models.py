@@ -9,15 +9,21 @@ from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import model_from_spec, model_to_spec
 from zerfoo_jax.models import MODELS, model_from_config
 
+TRANSFORMER = {"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2, "hidden": 12}
+
 EXAMPLES = {
+    "bert": ({**TRANSFORMER, "max_length": 9}, Spec((2, 5), jnp.int32), ((2, 5, 8), (2, 8))),
     "densenet121": ({"num_classes": 3, "growth_rate": 2, "depths": [1, 2]}, Spec((2, 32, 32, 3), jnp.float32), (2, 3)),
     "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
+    "gpt2": ({**TRANSFORMER, "max_length": 9}, Spec((2, 5), jnp.int32), (2, 5, 7)),
     "lenet": ({"num_classes": 3, "padding": "SAME"}, Spec((2, 28, 28, 1), jnp.float32), (2, 3)),
+    "llama": (TRANSFORMER, Spec((2, 5), jnp.int32), (2, 5, 7)),
     "lstm_forecaster": ({"horizon": 3, "features": 4}, Spec((2, 5, 1), jnp.float32), (2, 3)),
     "mlp": ({"features": 3, "hidden": [4, 5]}, Spec((2, 4, 4, 1), jnp.float32), (2, 3)),
     "resnet18": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
     "resnet34": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
     "resnet50": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
+    "text_classifier": ({**TRANSFORMER, "num_classes": 3, "encoder": "transformer"}, Spec((2, 5), jnp.int32), (2, 3)),
     "unet": ({"num_classes": 3, "widths": [2, 4]}, Spec((2, 6, 8, 1), jnp.float32), (2, 6, 8, 3)),
     "vit": (
         {"num_classes": 3, "image_size": 8, "patch_size": 4, "num_layers": 2, "features": 6, "num_heads": 2, "hidden": 8},
@@ -26,14 +32,18 @@ EXAMPLES = {
     ),
 }
 BAD_OPTIONS = {
+    "bert": {"epsilon": -1.0},
     "densenet121": {"growth_rate": 0},
     "gpt": {"num_heads": 0},
+    "gpt2": {"output": "logit"},
     "lenet": {"padding": "FULL"},
+    "llama": {"attention_bias": "some"},
     "lstm_forecaster": {"dropout": 1.0},
     "mlp": {"activation": "rellu"},
     "resnet18": {"num_classes": 0},
     "resnet34": {"num_classes": 0},
     "resnet50": {"num_classes": 0},
+    "text_classifier": {"encoder": "lstm"},
     "unet": {"num_classes": 0},
     "vit": {"num_heads": 0},
 }
@@ -49,7 +59,8 @@ def test_every_member_has_an_example():
 def test_a_config_section_gives_a_checked_model_that_is_a_value(name):
     options, inputs, output = EXAMPLES[name]
     model, walk = model_from_config({"name": name, **options}, inputs)
-    assert walk.visits[-1].output.shape == output and walk.visits[-1].output.dtype == jnp.float32
+    given = walk.visits[-1].output
+    assert jax.tree.map(lambda x: x.shape, given) == output and all(x.dtype == jnp.float32 for x in jax.tree.leaves(given))
     assert model == model_from_config({"name": name, **options}, None)[0]
     assert model_from_spec(model_to_spec(model))[0] == model
     params, _ = jax.eval_shape(lambda key: model.init(key, inputs), jax.random.key(0))

@@ -8,26 +8,34 @@ from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import model_from_spec
+from zerfoo_jax.models.bert import bert as bert
 from zerfoo_jax.models.densenet import densenet121 as densenet121
 from zerfoo_jax.models.gpt import gpt as gpt
+from zerfoo_jax.models.gpt2 import gpt2 as gpt2
 from zerfoo_jax.models.lenet import lenet as lenet
+from zerfoo_jax.models.llama import llama as llama
 from zerfoo_jax.models.lstm_forecaster import lstm_forecaster as lstm_forecaster
 from zerfoo_jax.models.mlp import mlp as mlp
 from zerfoo_jax.models.resnet import resnet18 as resnet18
 from zerfoo_jax.models.resnet import resnet34 as resnet34
 from zerfoo_jax.models.resnet import resnet50 as resnet50
+from zerfoo_jax.models.text_classifier import text_classifier as text_classifier
 from zerfoo_jax.models.unet import unet as unet
 from zerfoo_jax.models.vit import vit as vit
 
 MODELS: dict[str, Callable[..., Layer]] = {
+    "bert": bert,
     "densenet121": densenet121,
     "gpt": gpt,
+    "gpt2": gpt2,
     "lenet": lenet,
+    "llama": llama,
     "lstm_forecaster": lstm_forecaster,
     "mlp": mlp,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
+    "text_classifier": text_classifier,
     "unet": unet,
     "vit": vit,
 }
