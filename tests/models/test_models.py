@@ -12,6 +12,7 @@ from zerfoo_jax.models import MODELS, model_from_config
 TRANSFORMER = {"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2, "hidden": 12}
 
 EXAMPLES = {
+    "autoencoder": ({"image_shape": [4, 6, 1], "features": 3, "widths": [2]}, Spec((2, 4, 6, 1), jnp.float32), (2, 4, 6, 1)),
     "bert": ({**TRANSFORMER, "max_length": 9}, Spec((2, 5), jnp.int32), ((2, 5, 8), (2, 8))),
     "densenet121": ({"num_classes": 3, "growth_rate": 2, "depths": [1, 2]}, Spec((2, 32, 32, 3), jnp.float32), (2, 3)),
     "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
@@ -25,6 +26,7 @@ EXAMPLES = {
     "resnet50": ({"num_classes": 3, "widths": [4, 4, 4, 4], "small_images": True}, Spec((2, 16, 16, 3), jnp.float32), (2, 3)),
     "text_classifier": ({**TRANSFORMER, "num_classes": 3, "encoder": "transformer"}, Spec((2, 5), jnp.int32), (2, 3)),
     "unet": ({"num_classes": 3, "widths": [2, 4]}, Spec((2, 6, 8, 1), jnp.float32), (2, 6, 8, 3)),
+    "vae": ({"image_shape": [4, 6, 1], "features": 3, "widths": [2]}, Spec((2, 4, 6, 1), jnp.float32), (2, 4, 6, 1)),
     "vit": (
         {"num_classes": 3, "image_size": 8, "patch_size": 4, "num_layers": 2, "features": 6, "num_heads": 2, "hidden": 8},
         Spec((2, 8, 8, 3), jnp.float32),
@@ -32,6 +34,7 @@ EXAMPLES = {
     ),
 }
 BAD_OPTIONS = {
+    "autoencoder": {"features": 0},
     "bert": {"epsilon": -1.0},
     "densenet121": {"growth_rate": 0},
     "gpt": {"num_heads": 0},
@@ -45,6 +48,7 @@ BAD_OPTIONS = {
     "resnet50": {"num_classes": 0},
     "text_classifier": {"encoder": "lstm"},
     "unet": {"num_classes": 0},
+    "vae": {"beta": -1.0},
     "vit": {"num_heads": 0},
 }
 

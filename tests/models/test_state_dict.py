@@ -6,7 +6,7 @@ import pytest
 from tests.support.layers import assert_close, normal
 from zerfoo_jax.core.errors import CheckpointError
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, Flatten, MultiHeadAttention, Sequential, Stack
+from zerfoo_jax.layers import BatchNorm, Conv2D, Dense, Flatten, GaussianBottleneck, MultiHeadAttention, Sequential, Stack
 from zerfoo_jax.models.state_dict import (
     AS_IS,
     CONV,
@@ -120,6 +120,20 @@ def test_arrays_are_cast_to_the_precision_that_the_model_starts_with():
         Dense(3, use_bias=False), names, {"weight": np.ones((3, 2), np.float64)}, Spec((1, 2), "bfloat16")
     )
     assert params["kernel"].dtype == jnp.bfloat16
+
+
+def test_auxiliary_losses_need_no_name_and_start_at_zero():
+    names = {
+        f"{part}.{theirs}": Tensor((f"params/{part}/{leaf}",), layout)
+        for part in ("mean", "log_variance")
+        for theirs, leaf, layout in (("weight", "kernel", LINEAR), ("bias", "bias", AS_IS))
+    }
+    params, _ = GaussianBottleneck(3).init(jax.random.key(0), Spec((1, 2), "float32"))
+    arrays = to_state_dict(names, params, {"auxiliary_loss": jnp.float32(7)})
+    assert arrays.keys() == names.keys()
+    read, state = from_state_dict(GaussianBottleneck(3), names, arrays, Spec((1, 2), "float32"))
+    assert state == {"auxiliary_loss": 0}
+    jax.tree.map(np.testing.assert_array_equal, read, params)
 
 
 def test_every_fault_of_a_state_dict_is_listed_at_once():

@@ -23,7 +23,7 @@ def test_agrees_with_torch(torch, widths, size):
 
 
 def test_at_least_one_stage_is_needed():
-    with pytest.raises(ConfigError, match=r"unet.widths = \(\): .*at least 1 item"):
+    with pytest.raises(ConfigError, match=r"unet.widths = \[\]: .*at least 1 item"):
         model_from_config({"name": "unet", "widths": []}, None)
 
 

@@ -8,6 +8,8 @@ from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import model_from_spec
+from zerfoo_jax.models.autoencoder import autoencoder as autoencoder
+from zerfoo_jax.models.autoencoder import vae as vae
 from zerfoo_jax.models.bert import bert as bert
 from zerfoo_jax.models.densenet import densenet121 as densenet121
 from zerfoo_jax.models.gpt import gpt as gpt
@@ -24,6 +26,7 @@ from zerfoo_jax.models.unet import unet as unet
 from zerfoo_jax.models.vit import vit as vit
 
 MODELS: dict[str, Callable[..., Layer]] = {
+    "autoencoder": autoencoder,
     "bert": bert,
     "densenet121": densenet121,
     "gpt": gpt,
@@ -37,6 +40,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "resnet50": resnet50,
     "text_classifier": text_classifier,
     "unet": unet,
+    "vae": vae,
     "vit": vit,
 }
 

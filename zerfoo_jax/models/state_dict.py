@@ -14,8 +14,9 @@ tensor holds::
         ),
     }
 
-Paths begin with `params/` or `state/`. The same map serves both directions. Arrays are NumPy's: a PyTorch state dict becomes
-one by `{name: tensor.numpy() for name, tensor in module.state_dict().items()}`.
+Paths begin with `params/` or `state/`. The same map serves both directions. Auxiliary losses in the state have no names: they
+start as zeros. Arrays are NumPy's: a PyTorch state dict becomes one by
+`{name: tensor.numpy() for name, tensor in module.state_dict().items()}`.
 """
 
 from collections import Counter, defaultdict
@@ -30,7 +31,7 @@ import numpy as np
 
 from zerfoo_jax.core.errors import CheckpointError, Problem
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.core.types import Params, Spec, State, Tree
+from zerfoo_jax.core.types import Array, Params, Spec, State, Tree
 
 
 class Layout(NamedTuple):
@@ -121,7 +122,11 @@ def from_state_dict(model: Layer, names: Names, state_dict: Mapping[str, np.ndar
             _fill(values, tensor, np.asarray(state_dict[name]), shapes)
     if problems:
         raise CheckpointError(problems)
-    filled = jax.tree.map_with_path(lambda keys, _: jnp.asarray(values[_path(keys)]), tree)
+
+    def value(keys: Any, spec: Spec) -> Array:
+        return jnp.zeros(spec.shape, spec.dtype) if _of_one_step(keys) else jnp.asarray(values[_path(keys)])
+
+    filled = jax.tree.map_with_path(value, tree)
     return filled["params"], filled["state"]
 
 
@@ -151,8 +156,13 @@ def _path(keys: Any) -> str:
     return jax.tree_util.keystr(keys, simple=True, separator="/")
 
 
+def _of_one_step(keys: Any) -> bool:
+    """Whether a leaf is an auxiliary loss: every training step makes it anew, and no state dict holds one."""
+    return keys[0].key == "state" and keys[-1].key == "auxiliary_loss"
+
+
 def _by_path(tree: Tree) -> dict[str, Any]:
-    return {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    return {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree) if not _of_one_step(keys)}
 
 
 def _expect_fitting(names: Names, leaves: Mapping[str, Any]) -> None:
