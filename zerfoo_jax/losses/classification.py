@@ -49,9 +49,10 @@ def cross_entropy(
         own = None
         loss = _sum_over_classes(log_z, relative, labels.astype(logits.dtype), scale)
     if label_smoothing:
-        uniform = log_z - jnp.mean(relative, axis=-1)
-        if scale is not None:
-            uniform = _sum_over_classes(log_z, relative, scale / scale.size, None)
+        if scale is None:
+            uniform = log_z - jnp.mean(relative, axis=-1)
+        else:
+            uniform = log_z * jnp.mean(scale) - jnp.mean(relative * jnp.broadcast_to(scale, relative.shape), axis=-1)
         if scale is not None and numbers:  # a `Weighted` loss is multiplied by its label's weight, which is not for this part
             uniform = uniform / jnp.take(scale, labels, mode="clip")
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
