@@ -27,6 +27,11 @@ EXAMPLES = {
     "text_classifier": ({**TRANSFORMER, "num_classes": 3, "encoder": "transformer"}, Spec((2, 5), jnp.int32), (2, 3)),
     "unet": ({"num_classes": 3, "widths": [2, 4]}, Spec((2, 6, 8, 1), jnp.float32), (2, 6, 8, 3)),
     "vae": ({"image_shape": [4, 6, 1], "features": 3, "widths": [2]}, Spec((2, 4, 6, 1), jnp.float32), (2, 4, 6, 1)),
+    "vgg16": (
+        {"num_classes": 3, "widths": [2, 2, 2, 2, 2], "hidden": 4, "pooled": 1},
+        Spec((2, 32, 32, 3), jnp.float32),
+        (2, 3),
+    ),
     "vit": (
         {"num_classes": 3, "image_size": 8, "patch_size": 4, "num_layers": 2, "features": 6, "num_heads": 2, "hidden": 8},
         Spec((2, 8, 8, 3), jnp.float32),
@@ -49,6 +54,7 @@ BAD_OPTIONS = {
     "text_classifier": {"encoder": "lstm"},
     "unet": {"num_classes": 0},
     "vae": {"beta": -1.0},
+    "vgg16": {"dropout": 1.0},
     "vit": {"num_heads": 0},
 }
 

@@ -23,6 +23,7 @@ from zerfoo_jax.models.resnet import resnet34 as resnet34
 from zerfoo_jax.models.resnet import resnet50 as resnet50
 from zerfoo_jax.models.text_classifier import text_classifier as text_classifier
 from zerfoo_jax.models.unet import unet as unet
+from zerfoo_jax.models.vgg import vgg16 as vgg16
 from zerfoo_jax.models.vit import vit as vit
 
 MODELS: dict[str, Callable[..., Layer]] = {
@@ -41,6 +42,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "text_classifier": text_classifier,
     "unet": unet,
     "vae": vae,
+    "vgg16": vgg16,
     "vit": vit,
 }
 

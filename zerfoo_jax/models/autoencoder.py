@@ -21,7 +21,7 @@ def autoencoder(
     """Images (batch, *image_shape) to their reconstruction, through a code of `features` numbers.
 
     Each of the `widths` is a convolution that halves the image, and on the way back a transposed one that doubles it; `output`
-    is the last activation, such as sigmoid for pixels of 0 ... 1. Raises `ConfigError` for images that cannot be halved so often.
+    is the last activation, such as sigmoid for pixels of 0 ... 1. Raises `ConfigError` for images that cannot be halved so.
 
     >>> from zerfoo_jax.core.layer import check
     >>> from zerfoo_jax.core.types import Spec
