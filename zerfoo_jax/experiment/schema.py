@@ -6,18 +6,61 @@ options themselves when the run is wired.
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from zerfoo_jax.config.load import NamedSection, Section
-from zerfoo_jax.core.fields import NonNegativeInt, PositiveFloat, PositiveInt, Probability
+from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability
+
+
+class PenaltySection(Section):
+    """What is added to the loss: l1 Σ |p| + l2/2 Σ p² over the parameters that a pattern of `match` names."""
+
+    l1: NonNegativeFloat = 0.0
+    l2: NonNegativeFloat = 0.0
+    match: tuple[str, ...] = Field(default=("**/kernel", "**/embedding"), strict=False)  # YAML gives a list
+
+
+class LookaheadSection(Section):
+    """Slow weights that go `alpha` of the way to the trained ones every so many steps."""
+
+    every: PositiveInt = 5
+    alpha: Fraction = 0.5
+
+
+class GroupSection(Section):
+    """What is different for the parameters whose path matches `match` and no earlier group's.
+
+    Frozen, or with options of their own beside the optimizer's; with a `name`, with that optimizer and its options alone.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+
+    match: str
+    freeze: bool = False
+    name: str | None = None
+    learning_rate: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _frozen_or_different(self) -> "GroupSection":
+        if self.freeze and (self.name or self.learning_rate or self.model_extra):
+            raise ValueError("what is frozen has no options")
+        return self
 
 
 class OptimizerSection(NamedSection):
-    """An optimizer, the course of its learning rate, and what happens to gradients before it."""
+    """An optimizer, the course of its learning rate, groups of parameters, and what happens to gradients before it.
+
+    Gradients pass the penalty, then the clips by unit (`clip_adaptive`), by value and by norm, in this order.
+    """
 
     learning_rate: PositiveFloat = 1e-3
     schedule: NamedSection | None = None
+    penalty: PenaltySection | None = None
+    clip_adaptive: PositiveFloat | None = None
+    clip_value: PositiveFloat | None = None
     clip_norm: PositiveFloat | None = None
+    lookahead: LookaheadSection | None = None
+    groups: tuple[GroupSection, ...] = Field(default=(), strict=False)  # YAML gives a list
 
 
 class EarlyStoppingSection(Section):
@@ -40,6 +83,13 @@ class NonfiniteSection(Section):
     limit: PositiveInt = 10
 
 
+class AverageSection(Section):
+    """The equal-weight mean of the parameters after steps `start`, `start` + `every`, ..., used for evaluation."""
+
+    start: NonNegativeInt
+    every: PositiveInt = 1
+
+
 class TrainSection(Section):
     """How long, in what portions and in which precision to train.
 
@@ -54,6 +104,7 @@ class TrainSection(Section):
     accumulate: PositiveInt = 1
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     ema_decay: Probability | None = None
+    swa: AverageSection | None = None
     nonfinite: NonfiniteSection = NonfiniteSection()
     early_stopping: EarlyStoppingSection | None = None
 
@@ -61,6 +112,12 @@ class TrainSection(Section):
     def _some_length(self) -> "TrainSection":
         if self.steps is None and self.epochs is None:
             raise ValueError("give steps (or epochs)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_average(self) -> "TrainSection":
+        if self.swa is not None and self.ema_decay is not None:
+            raise ValueError("there is one average: give swa or ema_decay, and null for the other")
         return self
 
 

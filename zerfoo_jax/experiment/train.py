@@ -168,10 +168,12 @@ class Trainer:
 
     def _log(self, step: int) -> None:
         means = {name: sum(v[name] for v in self._window) / len(self._window) for name in self._window[0]}
+        # Of the last step, where a schedule looks at the loss; a mean over the window would be no rate that was used.
+        rate = float(self._wired.schedule(step)) * self._window[-1].get("learning_rate_scale", 1.0)
         self._window.clear()
         speed = self._reporter.step(step, means)
         values = {f"train/{name}": value for name, value in means.items()}
-        extra = {"learning_rate": float(self._wired.schedule(step)), "examples_per_second": speed}
+        extra = {"learning_rate": rate, "examples_per_second": speed}
         self._journal.write(step, {**values, **extra})
 
     def _score(self, state: TrainState) -> None:

@@ -14,21 +14,21 @@ from zerfoo_jax.core.fields import LARGEST, options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer, Walk
 from zerfoo_jax.core.spec import bind
-from zerfoo_jax.core.types import Spec
+from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.data.loader import Loader, Place, to_device
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.experiment.compatibility import misfits
+from zerfoo_jax.experiment.optimizing import optimizer_of, schedule_of
 from zerfoo_jax.experiment.reading import with_paths_from
-from zerfoo_jax.experiment.schema import Experiment
+from zerfoo_jax.experiment.schema import Experiment, TrainSection
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS, Metric
 from zerfoo_jax.models import model_from_config
-from zerfoo_jax.optim import OPTIMIZERS, SCHEDULES, Optimizer, clipped, constant
-from zerfoo_jax.optim.schedules import Schedule
-from zerfoo_jax.training import TrainState, make_train_step
+from zerfoo_jax.optim import Optimizer, Schedule
+from zerfoo_jax.training import TrainState, make_train_step, stochastic_weight_averaging
 from zerfoo_jax.training.gradients import Loss
-from zerfoo_jax.training.step import CompiledStep
+from zerfoo_jax.training.step import CompiledStep, Decay
 
 Made = TypeVar("Made")
 
@@ -58,7 +58,7 @@ class Wired:
             fold_in_name(jax.random.key(self.config.seed), "train"),
             self.input_spec,
             precision=self.config.train.precision,
-            ema=self.config.train.ema_decay is not None,
+            ema=_decay(self.config.train, self.steps) is not None,
         )
 
     def make_step(self) -> CompiledStep:
@@ -71,7 +71,7 @@ class Wired:
             metrics=self.metrics,
             precision=train.precision,
             accumulate=train.accumulate,
-            ema_decay=train.ema_decay,
+            ema_decay=_decay(train, self.steps),
             skip_nonfinite=train.nonfinite.policy == "skip",
         )
 
@@ -110,10 +110,14 @@ def wire(config: Experiment, places: Places) -> Wired:
     steps = part("train.epochs", lambda: _steps(config, dataset)) or 1
     loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
     metrics = part("metrics", lambda: {_name(m): _metric(m, dataset) for m in config.metrics})
-    schedule = part("optimizer.schedule", lambda: _schedule(config, steps))
-    optimizer = part("optimizer", lambda: _optimizer(config, schedule or constant(1.0, 1)))
+    schedule = part("optimizer.schedule", lambda: schedule_of(config.optimizer, steps))
+    known = config.optimizer if schedule else config.optimizer.model_copy(update={"schedule": None})
+    optimizer = part("optimizer", lambda: optimizer_of(known, steps))
+    part("train.swa.start", lambda: _decay(config.train, steps))
     example = part("data", lambda: _example(dataset)) if dataset else None
     model = part("", lambda: model_from_config(config.model, example))
+    if optimizer and model and example:
+        part("optimizer", lambda: _check_groups(optimizer, model[1].visits[-1].params))
     if problems or not (dataset and example and model and loss and optimizer and schedule and metrics is not None):
         raise ConfigError(problems)
     problems = misfits(config, dataset, model[1], loss, metrics)
@@ -146,19 +150,17 @@ def _steps(config: Experiment, dataset: Dataset | None) -> int:
     return max(1, steps)
 
 
-def _schedule(config: Experiment, steps: int) -> Schedule:
-    section = config.optimizer.schedule
-    make = bind(SCHEDULES, section.spec() if section else "constant", "schedule")
-    return make(config.optimizer.learning_rate, steps)
+def _check_groups(optimizer: Optimizer, params: Tree) -> None:
+    """Whether every pattern of the optimizer finds parameters, by shapes alone."""
+    jax.eval_shape(optimizer.init, params)
 
 
-def _optimizer(config: Experiment, schedule: Schedule) -> Optimizer:
-    section = config.optimizer
-    # An option set to null is as if left out: so a setting can take back what a file says of another optimizer.
-    given = {name: value for name, value in (section.model_extra or {}).items() if value is not None}
-    make = bind(OPTIMIZERS, {"name": section.name, **given}, "optimizer")
-    optimizer = make(schedule if section.schedule else section.learning_rate)
-    return clipped(optimizer, section.clip_norm) if section.clip_norm else optimizer
+def _decay(train: TrainSection, steps: int) -> Decay | None:
+    if train.swa is None:
+        return train.ema_decay
+    if train.swa.start > steps:
+        raise ConfigError(f"swa.start = {train.swa.start} is behind the last of {steps} steps", fix="start earlier")
+    return stochastic_weight_averaging(start=train.swa.start, every=train.swa.every)
 
 
 def _example(dataset: Dataset) -> Spec:

@@ -50,7 +50,7 @@ def penalized(
 
     def init(params: Tree) -> Any:
         if match != WEIGHTS:
-            expect_matches(params, match, "match[{}]")
+            expect_matches(params, match, "penalty.match[{}]")
         return inside.init(params)
 
     def update(grads: Tree, state: Any, params: Tree, **measured: Any) -> tuple[Tree, Any]:

@@ -20,7 +20,7 @@ from zerfoo_jax.numeric.weighting import mean_of, spread, weighted_sums
 
 Loss = Callable[..., Any]
 """`(outputs, targets)` -> one number per example (or `losses.base.Weighted` ones), or `(outputs, targets, weights)` -> sums."""
-RESERVED = {"loss", "skipped", "auxiliary_loss"}
+RESERVED = {"loss", "skipped", "auxiliary_loss", "learning_rate_scale"}
 AUXILIARY = "auxiliary_loss"
 """The name of a number in a layer's state that is to be minimised besides the loss, such as a balance of experts."""
 

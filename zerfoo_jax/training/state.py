@@ -10,6 +10,7 @@ import optax
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.numeric import LossScale, Policy, cast_floating, policy
+from zerfoo_jax.optim import evaluation_params
 
 
 @jax.tree_util.register_dataclass
@@ -58,5 +59,5 @@ class TrainState:
 
     @property
     def best_params(self) -> Params:
-        """The parameters to evaluate and predict with: the average where there is one."""
-        return self.params if self.ema is None else self.ema
+        """The parameters to evaluate and predict with: the average where there is one, the step's own or the optimizer's."""
+        return evaluation_params(self.opt_state, self.params) if self.ema is None else self.ema

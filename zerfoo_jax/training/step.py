@@ -13,8 +13,9 @@ from zerfoo_jax.core.fields import Fraction, PositiveInt, check_value
 from zerfoo_jax.core.layer import Layer, abstract
 from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
 from zerfoo_jax.metrics.base import Metric
-from zerfoo_jax.numeric import Policy, policy
+from zerfoo_jax.numeric import Policy, policy, widened
 from zerfoo_jax.numeric.scaling import all_finite
+from zerfoo_jax.optim import learning_rate_scale
 from zerfoo_jax.training.gradients import Loss, Objective, gradients, mean_loss
 from zerfoo_jax.training.state import TrainState
 
@@ -42,6 +43,7 @@ def make_train_step(
     `accumulate` computes it in that many micro-batches, with the same result unless layers draw random numbers or take
     statistics of the batch. With `skip_nonfinite` (implied by float16) a step whose loss, gradients or results are not all
     finite leaves parameters, average, layer state and optimizer state as they were and reports `skipped` = 1.
+    Under a schedule that looks at the loss it reports `learning_rate_scale`, the factor on the schedule's rate.
 
     Raises `ConfigError` for options out of range and, when it meets the state, for one that was not made for this step.
 
@@ -79,6 +81,9 @@ def make_train_step(
         }
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params, **measured)
         params: Any = optax.apply_updates(state.params, updates)
+        scale_of_rate = learning_rate_scale(opt_state)
+        if scale_of_rate is not None:
+            values["learning_rate_scale"] = scale_of_rate
         ema = average(state.ema, params, ema_decay(state.step) if callable(ema_decay) else ema_decay)
         new = {"params": params, "state": layer_state, "opt_state": opt_state, "ema": ema}
         if guarded:
@@ -134,7 +139,11 @@ def average(ema: Params | None, params: Params, decay: Array | float | None) -> 
     """The exponential moving average: decay · ema + (1 - decay) · params; None without an average or a decay."""
     if ema is None or decay is None:
         return None
-    return jax.tree.map(lambda e, p: decay * e + (1 - decay) * p, ema, params)
+
+    def one(e: Array, p: Array) -> Array:
+        return (decay * widened(e) + (1 - decay) * widened(p)).astype(e.dtype)
+
+    return jax.tree.map(one, ema, params)
 
 
 def _where(condition: Array, new: Tree, old: Tree) -> Tree:
