@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 from jax.test_util import check_grads
@@ -6,8 +8,12 @@ import pytest
 
 from tests.support.layers import assert_close, normal
 from zerfoo_jax.core.errors import ShapeError
-from zerfoo_jax.losses import cross_entropy, reduce, vocabulary_cross_entropy
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.spec import bind
+from zerfoo_jax.losses import LOSSES, cross_entropy, reduce, vocabulary_cross_entropy
+from zerfoo_jax.numeric import policy
 from zerfoo_jax.numeric.weighting import mean_of
+from zerfoo_jax.training.gradients import Objective, gradients
 
 VOCAB, FEATURES = 37, 5
 
@@ -126,6 +132,27 @@ def test_computes_nothing_twice_and_only_the_loss_where_nothing_is_differentiate
     differentiated = str(jax.make_jaxpr(jax.grad(total, (0, 1)))(hidden, kernel))
     assert differentiated.count("dot_general[") == 3
     assert f"[2,{VOCAB}]" in differentiated and f"[8,{VOCAB}]" not in differentiated
+
+
+@dataclass(frozen=True)
+class Head(Layer):
+    """Gives its input as hidden and its kernel."""
+
+    def apply(self, params, state, *xs, key=None, train=False):
+        return (xs[0], params["kernel"]), state
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_trains_in_micro_batches_too(accumulate):
+    hidden, kernel, targets = example(7, 2)
+    targets[4, 1] = 3
+    loss = bind(LOSSES, {"name": "vocabulary_cross_entropy", "ignore_index": 3, "logits_bytes": 4 * VOCAB * 4}, "loss")
+    objective = Objective(Head(), loss, {}, policy("float32"))
+    batch = {"inputs": jnp.asarray(hidden), "targets": jnp.asarray(targets)}
+    grads, _, sums = gradients(objective, {"kernel": kernel}, {}, batch, jax.random.key(0), None, accumulate)
+    expected = jax.grad(lambda kernel: reduce(cross_entropy(hidden @ kernel.T, targets, ignore_index=3)))(kernel)
+    assert float(sums["loss"]["count"]) == (targets != 3).sum()
+    assert_close(grads["kernel"], expected, 1e-4)
 
 
 def test_no_tokens_are_no_loss():
