@@ -30,6 +30,8 @@ from zerfoo_jax.layers.fractional_pooling import FractionalMaxPool2D as Fraction
 from zerfoo_jax.layers.global_attention import GlobalAttention as GlobalAttention
 from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
+from zerfoo_jax.layers.group_norm import GroupNorm as GroupNorm
+from zerfoo_jax.layers.group_norm import InstanceNorm as InstanceNorm
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
 from zerfoo_jax.layers.initializers import INITIALIZERS as INITIALIZERS
 from zerfoo_jax.layers.kmeans import KMeans as KMeans
@@ -80,6 +82,7 @@ from zerfoo_jax.layers.sparse_softmax import entmax as entmax
 from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
 from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
 from zerfoo_jax.layers.stitch import Stitch as Stitch
+from zerfoo_jax.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from zerfoo_jax.layers.text_encoder import TextEncoder as TextEncoder
 from zerfoo_jax.layers.token_embeddings import TokenEmbeddings as TokenEmbeddings
 from zerfoo_jax.layers.transformer import TransformerDecoderBlock as TransformerDecoderBlock
@@ -127,7 +130,9 @@ LAYERS: dict[str, type[Layer]] = {
     "GlobalAttention": GlobalAttention,
     "GlobalAvgPool": GlobalAvgPool,
     "GlobalMaxPool": GlobalMaxPool,
+    "GroupNorm": GroupNorm,
     "GumbelSoftmax": GumbelSoftmax,
+    "InstanceNorm": InstanceNorm,
     "KMeans": KMeans,
     "LSTM": LSTM,
     "LayerNorm": LayerNorm,
@@ -159,6 +164,7 @@ LAYERS: dict[str, type[Layer]] = {
     "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
     "Stitch": Stitch,
+    "StochasticDepth": StochasticDepth,
     "TextEncoder": TextEncoder,
     "TextLengths": TextLengths,
     "TiedEmbedding": TiedEmbedding,
