@@ -3,80 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.support.layers import against_finite_differences, against_torch, normal, random_variables
-from zerfoo_jax.core.errors import ConfigError, ShapeError
-from zerfoo_jax.layers import MultiHeadAttention, RotaryPositions, attention, dot_product_attention
-
-
-def layer_oracle(torch, layer):
-    """The layer from torch's scaled_dot_product_attention, with heads repeated and rotary angles by complex numbers."""
-
-    def project(params, x):
-        return x @ params["kernel"] + params.get("bias", 0.0)
-
-    def rotate(x):
-        half = x.shape[-1] // 2
-        angles = torch.outer(torch.arange(x.shape[1]), layer.rotary.base ** (-torch.arange(half) / half))
-        z = torch.complex(x[..., :half], x[..., half:]) * torch.polar(torch.ones_like(angles), angles)[None, :, None, :]
-        return torch.cat([z.real, z.imag], -1)
-
-    def oracle(params, x, mask=None):
-        batch, seq, _ = x.shape
-        kv_heads = layer.num_kv_heads or layer.num_heads
-        q = project(params["query"], x).reshape(batch, seq, layer.num_heads, -1)
-        k, v = (project(params[name], x).reshape(batch, seq, kv_heads, -1) for name in ("key", "value"))
-        q, k = (rotate(q), rotate(k)) if layer.rotary else (q, k)
-        k, v = (t.repeat_interleave(layer.num_heads // kv_heads, 2) for t in (k, v))
-        y = torch.nn.functional.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask, is_causal=layer.causal
-        )
-        return project(params["out"], y.transpose(1, 2).reshape(batch, seq, -1))
-
-    return oracle
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize(
-    ("layer", "shape"),
-    [
-        (MultiHeadAttention(2), (2, 5, 6)),
-        (MultiHeadAttention(4, num_kv_heads=2, causal=True, use_bias=False), (1, 7, 8)),
-        (MultiHeadAttention(6, num_kv_heads=2, head_dim=4, rotary=RotaryPositions(), causal=True), (3, 4, 5)),
-        (MultiHeadAttention(3, num_kv_heads=1, head_dim=2, rotary=RotaryPositions(50.0)), (2, 3, 4)),
-        (MultiHeadAttention(1, causal=True), (1, 1, 3)),
-    ],
-)
-def test_agrees_with_torch(torch, layer, shape):
-    against_torch(torch, layer, layer_oracle(torch, layer), normal(shape[1], *shape), seed=shape[2])
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize("mask_shape", [(2, 1, 1, 5), (1, 4, 5, 5), (2, 4, 5, 5)])
-def test_masks_agree_with_torch(torch, mask_shape):
-    mask = np.random.default_rng(0).random(mask_shape) < 0.5
-    mask[..., 0] = True
-    layer = MultiHeadAttention(4, num_kv_heads=2)
-    against_torch(torch, layer, layer_oracle(torch, layer), normal(1, 2, 5, 8), mask)
-
-
-@pytest.mark.oracle
-def test_agrees_with_torchs_own_layer(torch):
-    def oracle(params, x):
-        parts = [params[name] for name in ("query", "key", "value")]
-        weights = {
-            "in_proj_weight": torch.cat([p["kernel"].T for p in parts]),
-            "in_proj_bias": torch.cat([p["bias"] for p in parts]),
-            "out_proj.weight": params["out"]["kernel"].T,
-            "out_proj.bias": params["out"]["bias"],
-        }
-        module = torch.nn.MultiheadAttention(6, 3, batch_first=True)
-        return torch.func.functional_call(module, weights, (x, x, x))[0]
-
-    against_torch(torch, MultiHeadAttention(3), oracle, normal(0, 2, 5, 6))
-
-
-def test_gradients_agree_with_finite_differences():
-    against_finite_differences(MultiHeadAttention(2, num_kv_heads=1, causal=True, rotary=RotaryPositions()), normal(0, 1, 3, 4))
+from tests.support.layers import assert_close, normal
+from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.layers import attention, dot_product_attention
 
 
 def by_loops(q, k, v, allowed):
@@ -124,16 +53,6 @@ def test_half_precision_scores_and_softmax_are_computed_in_float32(dtype, bound)
     np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=bound, atol=1e-7 if dtype == jnp.bfloat16 else 1e-6)
 
 
-def test_dropout_acts_on_the_weights_in_training_only(key):
-    layer, x = MultiHeadAttention(2, dropout=0.5), normal(0, 2, 4, 6)
-    params, state = random_variables(layer, x)
-    still = layer.apply(params, state, x, key=key)[0]
-    assert jnp.array_equal(still, MultiHeadAttention(2).apply(params, state, x)[0])
-    assert not jnp.allclose(layer.apply(params, state, x, key=key, train=True)[0], still)
-    with pytest.raises(ConfigError, match="key"):
-        layer.apply(params, state, x, train=True)
-
-
 def test_dropped_weights_keep_the_mean(key):
     q, v = jnp.zeros((8, 64, 2, 4)), jnp.ones((8, 64, 2, 4))
     y = dot_product_attention(q, q, v, dropout=0.25, dropout_key=key)
@@ -171,36 +90,6 @@ def test_the_fused_kernel_is_chosen_for_what_it_supports(monkeypatch, changed, f
     assert attention._runs_fused(q, k, case["causal"]) is fused
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"num_heads": 4, "num_kv_heads": 3}, "num_kv_heads = 3"),
-        ({"num_heads": 0}, "num_heads = 0"),
-        ({"num_heads": 2, "cache_length": 4}, "cache_length = 4 needs causal"),
-        ({"num_heads": 2, "dropout": 1.0}, "dropout = 1.0"),
-    ],
-)
-def test_bad_options_are_refused_at_construction(options, words):
-    with pytest.raises(ConfigError, match=words):
-        MultiHeadAttention(**options)
-
-
-@pytest.mark.parametrize(
-    ("layer", "shapes", "words"),
-    [
-        (MultiHeadAttention(4), [(2, 3, 6)], "6 features"),
-        (MultiHeadAttention(2, rotary=RotaryPositions()), [(2, 3, 6)], "head_dim, got 3"),
-        (MultiHeadAttention(2), [(3, 6)], "batch, seq, features"),
-        (MultiHeadAttention(2), [(2, 3, 6), (2, 4)], "mask"),
-        (MultiHeadAttention(2), [(2, 3, 6), (2, 3, 3, 3)], "mask"),
-    ],
-)
-def test_inputs_that_do_not_fit_are_refused_at_init(key, layer, shapes, words):
-    dtypes = [jnp.float32, jnp.bool_]
-    with pytest.raises(ShapeError, match=words):
-        layer.init(key, *map(jax.ShapeDtypeStruct, shapes, dtypes))
-
-
 def test_the_function_names_what_does_not_fit():
     x = jnp.ones((2, 3, 4, 8))
     with pytest.raises(ShapeError, match="multiple of kv_heads"):
@@ -209,3 +98,62 @@ def test_the_function_names_what_does_not_fit():
         dot_product_attention(x, x, x[:, :2])
     with pytest.raises(ShapeError, match=r"booleans, .* got int32"):
         dot_product_attention(x, x, x, jnp.ones((1, 1, 3, 3), jnp.int32))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["boolean", "additive", "additive with -inf", "padding"])
+def test_masks_agree_with_torch(torch, kind, seed):
+    rng = np.random.default_rng(seed)
+    tensors = [torch.tensor(normal(seed + i, 2, length, 2, 3), requires_grad=True) for i, length in enumerate((4, 6, 6))]
+    allowed = rng.random((2, 6) if kind == "padding" else (2, 1, 4, 6)) < 0.6
+    allowed[..., 1] = True
+    mask = normal(seed, 1, 2, 4, 6) if kind.startswith("additive") else allowed
+    if kind == "additive with -inf":
+        mask = np.where(allowed, mask, -np.inf)
+    theirs = torch.tensor(mask[:, None, None] if kind == "padding" else mask)
+    heads_first = (t.transpose(1, 2) for t in tensors)
+    expected = torch.nn.functional.scaled_dot_product_attention(*heads_first, attn_mask=theirs).transpose(1, 2)
+    cotangent = normal(seed + 5, *expected.shape)
+    expected.backward(torch.tensor(cotangent))
+
+    @jax.jit
+    def run(q, k, v):
+        y, pull = jax.vjp(lambda q, k, v: dot_product_attention(q, k, v, jnp.asarray(mask)), q, k, v)
+        return y, pull(cotangent)
+
+    y, grads = run(*(t.detach().numpy() for t in tensors))
+    assert_close(y, expected.detach().numpy(), 1e-5)
+    for grad, t in zip(grads, tensors, strict=True):
+        assert_close(grad, t.grad.numpy(), 1e-4)
+
+
+def test_minus_infinity_everywhere_gives_zeros_and_a_finite_gradient():
+    q, k, v = (normal(i, 1, 2, 1, 3) for i in range(3))
+    mask = jnp.array([[-jnp.inf, -jnp.inf], [0.0, 1.0]])[None, None]
+    y, pull = jax.vjp(lambda *a: dot_product_attention(*a, mask), q, k, v)
+    assert not y[:, 0].any() and y[:, 1].all()
+    assert all(jnp.isfinite(g).all() for g in pull(jnp.ones_like(y)))
+
+
+@pytest.mark.parametrize(("offset", "causal", "window"), [(None, True, 2), (3, True, None), (0, True, 3), (1, False, 2)])
+def test_windows_and_offsets_by_loops(offset, causal, window):
+    q, k, v = normal(0, 2, 3, 4, 3), normal(1, 2, 6, 2, 3), normal(2, 2, 6, 2, 3)
+    at = np.arange(3)[:, None] + (3 if offset is None else offset)
+    keys = np.arange(6)[None]
+    seen = (keys <= at) | (not causal)
+    seen &= np.abs(keys - at) < (window or 99)
+    y = dot_product_attention(q, k, v, causal=causal, sliding_window=window, offset=offset)
+    assert_close(y, by_loops(q, k, v, np.broadcast_to(seen, (2, 4, 3, 6))), 1e-5)
+
+
+@pytest.mark.oracle
+def test_alibi_agrees_with_blooms_bias_in_torch(torch):
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+
+    q, k, v = (normal(i, 2, 5, 3, 4) for i in range(3))
+    bias = build_alibi_tensor(torch.ones(2, 5), 3, torch.float32).reshape(2, 3, 1, 5)
+    bias = bias + torch.full((5, 5), -torch.inf).triu(1)
+    heads_first = (torch.tensor(x).transpose(1, 2) for x in (q, k, v))
+    expected = torch.nn.functional.scaled_dot_product_attention(*heads_first, attn_mask=bias).transpose(1, 2)
+    assert_close(dot_product_attention(q, k, v, causal=True, alibi=True), expected.numpy(), 1e-5)

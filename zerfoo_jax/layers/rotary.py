@@ -71,6 +71,7 @@ class RotaryPositions(Layer):
         super().__post_init__()
         if self.dims and self.dims % 2:
             raise ConfigError(f"RotaryPositions.dims = {self.dims} is odd, and pairs are turned", fix="choose an even dims")
+        rotary_frequencies(2, self.base, self.scaling)  # rules over several of the scaling's options
 
     def init(self, key: Array, x: Spec, positions: Spec | None = None) -> tuple[Params, State]:
         expect_axes(x, "batch seq heads head_dim")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import numpy as np
 
+from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt
 from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
 
@@ -42,7 +43,13 @@ def llama3(
     """ω / factor for pairs that turn less than low_freq_factor times in the original length, ω from high_freq_factor turns on.
 
     In between the two are mixed, linearly in the number of turns (Grattafiori et al., arXiv 2407.21783, and Meta's code).
+    Raises `ConfigError` where the second is not above the first.
     """
+    if low_freq_factor >= high_freq_factor:
+        raise ConfigError(
+            f"high_freq_factor = {high_freq_factor} is not above low_freq_factor = {low_freq_factor}",
+            fix="choose low_freq_factor < high_freq_factor",
+        )
     turns = original_max_position_embeddings * frequencies / (2 * math.pi)
     kept = np.clip((turns - low_freq_factor) / (high_freq_factor - low_freq_factor), 0, 1)
     return frequencies * (kept + (1 - kept) / factor), 1.0
