@@ -83,6 +83,9 @@ from zerfoo_jax.layers.sparse_softmax import sparsemax as sparsemax
 from zerfoo_jax.layers.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
 from zerfoo_jax.layers.stitch import Stitch as Stitch
 from zerfoo_jax.layers.stochastic_depth import StochasticDepth as StochasticDepth
+from zerfoo_jax.layers.structured_dropout import DropBlock2D as DropBlock2D
+from zerfoo_jax.layers.structured_dropout import SpatialDropout as SpatialDropout
+from zerfoo_jax.layers.structured_dropout import StochasticDepth as StochasticDepth
 from zerfoo_jax.layers.text_encoder import TextEncoder as TextEncoder
 from zerfoo_jax.layers.token_embeddings import TokenEmbeddings as TokenEmbeddings
 from zerfoo_jax.layers.transformer import TransformerDecoderBlock as TransformerDecoderBlock
@@ -119,6 +122,7 @@ LAYERS: dict[str, type[Layer]] = {
     "CrossAttention": CrossAttention,
     "Dense": Dense,
     "DepthwiseConv2D": DepthwiseConv2D,
+    "DropBlock2D": DropBlock2D,
     "Dropout": Dropout,
     "Embedding": Embedding,
     "FeedForward": FeedForward,
@@ -161,6 +165,7 @@ LAYERS: dict[str, type[Layer]] = {
     "SimpleRNN": SimpleRNN,
     "SinusoidalPositions": SinusoidalPositions,
     "Softmax": Softmax,
+    "SpatialDropout": SpatialDropout,
     "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
     "Stitch": Stitch,

@@ -1,5 +1,6 @@
-"""Dropout."""
+"""Dropout of single elements; of whole channels, blocks and branches: `structured_dropout.py`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
@@ -37,13 +38,21 @@ class Dropout(Layer):
         return (drop(x, self.rate, key) if train else x), state
 
 
-def drop(x: Array, rate: float, key: Array | None) -> Array:
+def drop(x: Array, rate: float, key: Array | None, shared: Iterable[int] = ()) -> Array:
     """`x` with each element zeroed with probability `rate` and the others divided by 1 - rate.
 
-    Raises `ConfigError` where randomness is needed and `key` is None.
+    Elements that differ only along the `shared` axes are dropped together. Raises `ConfigError` where randomness is needed and
+    `key` is None.
     """
     if rate == 0:
         return x
+    shape = [1 if axis in shared else size for axis, size in enumerate(x.shape)]
+    kept = jax.random.bernoulli(expect_key(key, rate), 1 - rate, shape)
+    return jnp.where(kept, x / (1 - rate), jnp.zeros_like(x))
+
+
+def expect_key(key: Array | None, rate: float) -> Array:
+    """The key; raises `ConfigError` where there is none."""
     if key is None:
         raise ConfigError(f"dropout with rate {rate} needs a random key in training", fix="pass key=..., or train=False")
-    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), jnp.zeros_like(x))
+    return key
