@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,20 @@ from scipy import stats
 from tests.support.layers import random_variables
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.graph.graph_of import graph_of
 from zerfoo_jax.inference import generate
+from zerfoo_jax.layers import (
+    Dense,
+    Embedding,
+    FeedForward,
+    LayerNorm,
+    LearnedPositions,
+    MultiHeadAttention,
+    Sequential,
+    Stack,
+    TiedEmbedding,
+    TransformerEncoderBlock,
+)
 from zerfoo_jax.models import gpt
 
 GPT = gpt(vocab_size=11, num_layers=2, features=8, num_heads=2, hidden_ratio=2)
@@ -114,3 +127,44 @@ def test_bad_arguments_are_refused(key, change, words):
     prompt, count = given.pop("prompt"), given.pop("count")
     with pytest.raises(ConfigError, match=words):
         generate(Fixed((0.0, 1.0)), {}, {}, prompt, count, key, **given)
+
+
+def unknown_to_be_safe(model):
+    """The same model, under a type of which nothing is known: it is read anew for every token."""
+
+    @dataclass(frozen=True)
+    class Disguised(type(model)):
+        pass
+
+    return Disguised(**{field.name: getattr(model, field.name) for field in fields(model)})
+
+
+@pytest.mark.parametrize(("length", "count"), [(2, 3), (2, 5), (2, 9), (6, 2), (1, 1)])
+def test_the_cache_changes_no_token(key, length, count):
+    block = TransformerEncoderBlock(MultiHeadAttention(2, causal=True, alibi=True), FeedForward(5), LayerNorm(), pre_norm=False)
+    inner = graph_of({"positions": LearnedPositions(CONTEXT), "blocks": Stack(block, 2), "norm": LayerNorm()})
+    model, prompt = TiedEmbedding(11, 8, inner), jnp.arange(length) % 11
+    params, state = random_variables(model, jnp.zeros((1, CONTEXT), jnp.int32), scale=1.0)
+    found = generate(model, params, state, prompt, count, key, context=CONTEXT, temperature=2.0)
+    anew = generate(unknown_to_be_safe(model), params, state, prompt, count, key, context=CONTEXT, temperature=2.0)
+    assert found.tolist() == anew.tolist()
+    assert len(found) == count
+
+
+def test_each_token_is_read_once_while_the_text_fits(key, monkeypatch):
+    read = []
+    apply = Dense.apply
+
+    def spy(self, params, state, x, **mode):
+        read.append(x.shape[1])
+        return apply(self, params, state, x, **mode)
+
+    monkeypatch.setattr(Dense, "apply", spy)
+    model = Sequential((Embedding(11, 8), MultiHeadAttention(2, causal=True), Dense(11)))
+    params, state = random_variables(model, jnp.zeros((1, 5), jnp.int32))
+    read.clear()
+    generate(model, params, state, jnp.array([1, 2, 3]), 4, key, context=6)
+    assert set(read) == {3, 1}
+    read.clear()
+    generate(model, params, state, jnp.array([1, 2, 3]), 5, key, context=6)
+    assert set(read) == {6}  # what fits is compiled already
