@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.layers.interleave import interleave
 from zerfoo_jax.layers.windows import extents
 from zerfoo_jax.numeric import wide_dtype, widened
 
@@ -55,14 +56,36 @@ def _backward(
     strides: tuple[int, ...], dilation: tuple[int, ...], saved: tuple[Array, Array], dy: Array
 ) -> tuple[Array, Array]:
     x, kernel = saved
-    reaches = extents(kernel.shape[:-1], dilation)
-    edges = [
-        (reach - 1, size - 1 - (out - 1) * stride, stride - 1)
-        for reach, size, out, stride in zip(reaches, x.shape[1:-1], dy.shape[1:-1], strides, strict=True)
-    ]
-    spread = lax.pad(dy, jnp.zeros((), dy.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
-    flipped = jnp.flip(kernel, range(kernel.ndim - 1))
-    return depthwise(spread, flipped, (1,) * len(strides), dilation), _kernel_gradient(x, dy, kernel, strides, dilation)
+    return (
+        _input_gradient(dy, kernel, x.shape[1:-1], strides, dilation),
+        _kernel_gradient(x, dy, kernel, strides, dilation),
+    )
+
+
+def _input_gradient(dy: Array, kernel: Array, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Array:
+    """Σ_t dy[q - t] kernel[stride · t + r] at stride · q + r: each r sees every stride-th tap, and no zeros are multiplied."""
+    axes = range(len(strides))
+    for i in axes:  # phases and taps that are spread apart do not mix well: the spread taps get zeros between
+        kernel = _padded(kernel, i, 0, 0, dilation[i] - 1 if strides[i] > 1 else 0)
+    steps = tuple(1 if strides[i] > 1 else dilation[i] for i in axes)
+    counts = [-(-sizes[i] // strides[i]) for i in axes]
+    parts = []
+    for phase in np.ndindex(*strides):
+        part, taps = dy, kernel[tuple(slice(r, None, stride) for r, stride in zip(phase, strides, strict=True))]
+        for i in axes:
+            reach = max(taps.shape[i] - 1, 0) * steps[i]
+            part = _padded(part, 1 + i, reach, counts[i] - dy.shape[1 + i])
+        unseen = jnp.zeros((dy.shape[0], *counts, dy.shape[-1]), dy.dtype)
+        parts.append(depthwise(part, jnp.flip(taps, axes), (1,) * len(steps), steps) if taps.size else unseen)
+    for i in reversed(axes):
+        parts = [interleave(parts[n : n + strides[i]], 1 + i) for n in range(0, len(parts), strides[i])]
+    return lax.slice(parts[0], (0,) * dy.ndim, (dy.shape[0], *sizes, dy.shape[-1]))
+
+
+def _padded(x: Array, axis: int, low: int, high: int, between: int = 0) -> Array:
+    amounts = [(0, 0, 0)] * x.ndim
+    amounts[axis] = (low, high, between)
+    return lax.pad(x, jnp.zeros((), x.dtype), amounts)
 
 
 def _kernel_gradient(x: Array, dy: Array, kernel: Array, strides: tuple[int, ...], dilation: tuple[int, ...]) -> Array:

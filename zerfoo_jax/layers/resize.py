@@ -11,6 +11,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.layers.interleave import interleave
 from zerfoo_jax.layers.windows import AXES, Edges, Pair, per_axis
 from zerfoo_jax.numeric import widened
 
@@ -44,14 +45,8 @@ class Upsample(_Resize):
         phases = _linear_phases if self.method == "bilinear" else _nearest_phases
         y = widened(x)
         for axis, scale in enumerate(per_axis(self.scale, 2), start=1):
-            y = _interleaved(phases(y, axis, scale), axis)
+            y = interleave(phases(y, axis, scale), axis)
         return y.astype(x.dtype)
-
-
-def _interleaved(phases: list[Array], axis: int) -> Array:
-    """Arrays whose elements take turns along `axis`."""
-    y = jnp.stack(phases, axis + 1)
-    return y.reshape(*y.shape[:axis], -1, *y.shape[axis + 2 :])
 
 
 def _nearest_phases(x: Array, axis: int, scale: int) -> list[Array]:
