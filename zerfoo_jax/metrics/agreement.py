@@ -22,7 +22,7 @@ class Agreement(Metric):
     Raises `ShapeError` where the shapes differ.
     """
 
-    def columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
+    def _columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
         """The value of each column of three arrays (examples, places): (places,)."""
         raise NotImplementedError
 
@@ -36,7 +36,7 @@ class Agreement(Metric):
         return Samples(({**kept, "weights": weight.reshape(columns)},))
 
     def compute(self, sums: Tree) -> Array:
-        return jnp.mean(self.columns(**sums.joined()))
+        return jnp.mean(self._columns(**sums.joined()))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Pearson(Agreement):
     1.0
     """
 
-    def columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
+    def _columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
         return pearson(outputs, targets, weights)
 
 
@@ -63,7 +63,7 @@ class Spearman(Agreement):
     1.0
     """
 
-    def columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
+    def _columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
         return pearson(_ranks(outputs, weights), _ranks(targets, weights), weights)
 
 
@@ -78,7 +78,7 @@ class R2(Agreement):
     0.5
     """
 
-    def columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
+    def _columns(self, outputs: Array, targets: Array, weights: Array) -> Array:
         left = jnp.sum(weights * (targets - outputs) ** 2, axis=0)
         count = jnp.sum(weights, axis=0, keepdims=True)
         centred = targets

@@ -26,7 +26,7 @@ class CountRatio(Metric):
     average: Literal["macro", "micro", "weighted"] = "macro"
     threshold: float = 0.0
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         """Numerator and denominator from each class's weighted counts."""
         raise NotImplementedError
 
@@ -41,7 +41,7 @@ class CountRatio(Metric):
         return {"right": total(guess * truth), "guessed": total(guess), "there": total(truth), "count": count}
 
     def compute(self, sums: Tree) -> Array:
-        above, below = self.ratio(**sums)
+        above, below = self._ratio(**sums)
         if self.average == "micro":
             return _divided(jnp.sum(above), jnp.sum(below))
         if sums["there"].size == 1:
@@ -73,7 +73,7 @@ class Precision(CountRatio):
     0.5
     """
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return right, guessed
 
 
@@ -81,7 +81,7 @@ class Precision(CountRatio):
 class Recall(CountRatio):
     """The share of a class's examples that are found; macro is the balanced accuracy. Options as in `CountRatio`."""
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return right, there
 
 
@@ -89,7 +89,7 @@ class Recall(CountRatio):
 class F1(CountRatio):
     """2 precision · recall / (precision + recall); options as in `CountRatio`."""
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return 2 * right, guessed + there
 
 
@@ -97,7 +97,7 @@ class F1(CountRatio):
 class Specificity(CountRatio):
     """The share of what is not of a class that is not guessed to be; options as in `CountRatio`."""
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return count - guessed - there + right, count - there
 
 
@@ -105,7 +105,7 @@ class Specificity(CountRatio):
 class NegativePredictiveValue(CountRatio):
     """The share of what is not guessed to be of a class that is not; options as in `CountRatio`."""
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return count - guessed - there + right, count - guessed
 
 
@@ -116,7 +116,7 @@ class MeanIoU(CountRatio):
     Logits (batch, ..., classes), targets (batch, ...), counted over all places of all examples; options as in `CountRatio`.
     """
 
-    def ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
+    def _ratio(self, right: Array, guessed: Array, there: Array, count: Array) -> tuple[Array, Array]:
         return right, guessed + there - right
 
 

@@ -33,7 +33,7 @@ class Ranking(Metric):
     where that leaves none, and where a score is NaN, the value is NaN. Raises `ShapeError` where the shapes do not fit.
     """
 
-    def area(self, scores: Array, positive: Array, negative: Array) -> Array:
+    def _area(self, scores: Array, positive: Array, negative: Array) -> Array:
         """The area from scores and weights (examples,), of which one, by the class, is 0 for each example."""
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ class Ranking(Metric):
             positive = jnp.where(kept["target"] == number, kept["weight"], 0)
             negative = kept["weight"] - positive
             both = (jnp.sum(positive) > 0) & (jnp.sum(negative) > 0)
-            return jnp.where(both, self.area(scores, positive, negative), 0), both
+            return jnp.where(both, self._area(scores, positive, negative), 0), both
 
         areas, counted = jax.vmap(one_against_rest)(kept["scores"].T, numbers)
         mean = jnp.sum(areas) / jnp.sum(counted.astype(jnp.float32))
@@ -77,7 +77,7 @@ class RocAuc(Ranking):
     0.875
     """
 
-    def area(self, scores: Array, positive: Array, negative: Array) -> Array:
+    def _area(self, scores: Array, positive: Array, negative: Array) -> Array:
         less, equal_too = weights_up_to(scores, negative)
         return jnp.sum(positive * (less + equal_too) / 2) / (jnp.sum(positive) * jnp.sum(negative))
 
@@ -93,7 +93,7 @@ class AveragePrecision(Ranking):
     0.8333
     """
 
-    def area(self, scores: Array, positive: Array, negative: Array) -> Array:
+    def _area(self, scores: Array, positive: Array, negative: Array) -> Array:
         # From the top, where few are counted, so that no difference of large sums is taken there.
         right, wrong = weights_up_to(-scores, positive)[1], weights_up_to(-scores, negative)[1]
         precision = right / jnp.where(right + wrong > 0, right + wrong, 1)
