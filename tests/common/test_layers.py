@@ -30,10 +30,12 @@ EXAMPLES = {
     "AdaptiveMaxPool3D": (L.AdaptiveMaxPool3D(2), (VOLUME,)),
     "AdaptiveSoftmax": (L.AdaptiveSoftmax(5, (2, 3), div_value=2.0), (VECTOR,)),
     "Add": (L.Add(), (VECTOR, 2 * VECTOR, VECTOR)),
+    "AdversarialPair": (L.AdversarialPair(L.Dense(6), L.Sequential((L.Dense(3), L.Dropout(0.5), L.Dense(1))), 2), (VECTOR,)),
     "AvgPool1D": (L.AvgPool1D(2, padding=(1, 0), count_include_padding=True), (SEQUENCE,)),
     "AvgPool2D": (L.AvgPool2D((2, 3), 2, "SAME"), (IMAGE,)),
     "AvgPool3D": (L.AvgPool3D((2, 1, 3)), (VOLUME,)),
     "BatchNorm": (L.BatchNorm(momentum=0.5), (IMAGE,)),
+    "Bias": (L.Bias(), (SEQUENCE,)),
     "ClassToken": (L.ClassToken("normal"), (SEQUENCE,)),
     "Concatenate": (L.Concatenate(1), (VECTOR, VECTOR[:, :2])),
     "Conv1D": (L.Conv1D(6, 3, padding=(2, 0), groups=6), (SEQUENCE,)),
@@ -75,11 +77,13 @@ EXAMPLES = {
         L.MultiHeadAttention(4, 2, head_dim=2, qk_norm=L.RMSNorm(), dropout=0.1, causal=True, rotary=L.RotaryPositions(50.0)),
         (SEQUENCE,),
     ),
+    "Multiply": (L.Multiply(), (VECTOR, VECTOR)),
     "PReLU": (L.PReLU(per_channel=True), (SEQUENCE,)),
     "Pad": (L.Pad(((1, 0), (2, 1)), "reflect"), (IMAGE,)),
     "PaddingMask": (L.PaddingMask(), (IDS.astype(np.int32),)),
     "Parallel": (L.Parallel((L.Dense(3), L.Dense(2), L.Dropout(0.5))), (SEQUENCE,)),
     "PatchEmbedding": (L.PatchEmbedding(3, (3, 5)), (IMAGE,)),
+    "Permute": (L.Permute((3, 1, 2)), (IMAGE,)),
     "PixelShuffle": (L.PixelShuffle(2), (IMAGE,)),
     "PixelUnshuffle": (L.PixelUnshuffle(1), (IMAGE,)),
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
@@ -90,8 +94,10 @@ EXAMPLES = {
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
     "SimpleRNN": (L.SimpleRNN(3, bidirectional=True), (SEQUENCE, LENGTHS)),
     "SinusoidalPositions": (L.SinusoidalPositions(base=100.0), (SEQUENCE,)),
+    "Slice": (L.Slice(1, step=2), (SEQUENCE,)),
     "Softmax": (L.Softmax({"name": "entmax", "alpha": 1.3}), (SEQUENCE,)),
     "SpatialDropout": (L.SpatialDropout(0.5), (IMAGE,)),
+    "Split": (L.Split((1, 3, 2)), (SEQUENCE,)),
     "SqueezeExcitation": (L.SqueezeExcitation(3, "silu"), (IMAGE,)),
     "Stack": (L.Stack(L.Residual(L.Sequential((L.LayerNorm(), L.Dense(6), L.Dropout(0.5)))), 2), (SEQUENCE,)),
     "Stitch": (L.Stitch((2, 4)), (IMAGE,)),
@@ -162,8 +168,8 @@ def test_a_row_comes_out_alike_alone_in_a_batch_and_under_vmap(name):
     y, _ = output(name)
     alone = jax.jit(lambda *xs: layer.apply(params, state, *xs)[0])(*(x[1:2] for x in xs))
     mapped = jax.jit(jax.vmap(lambda *xs: layer.apply(params, state, *xs)[0]))(*(x[:, None] for x in xs))
-    assert_close(alone, y[1:2], 1e-5)
-    assert_close(mapped[:, 0], y, 1e-5)
+    jax.tree.map(lambda alone, y: assert_close(alone, y[1:2], 1e-5), alone, y)
+    jax.tree.map(lambda mapped, y: assert_close(mapped[:, 0], y, 1e-5), mapped, y)
 
 
 @every_member
@@ -176,7 +182,7 @@ def test_trains_with_a_key_under_jit_and_grad(name):
     def loss_and_gradient(params, key):
         def loss(params):
             y, new_state = layer.apply(params, state, *xs, key=key, train=True)
-            return jnp.sum(jnp.sin(y)), new_state
+            return sum(jnp.sum(jnp.sin(part)) for part in jax.tree.leaves(y)), new_state
 
         return jax.value_and_grad(loss, has_aux=True)(params)
 
@@ -196,8 +202,9 @@ def test_half_precision_in_is_the_same_out(name, dtype):
     assert jax.eval_shape(lambda: layer.init(jax.random.key(0), *half_xs)) == jax.eval_shape(lambda: (start, state))
     y, half_state = jax.jit(lambda *xs: layer.apply(half_params, state, *xs))(*half_xs)
     wide, wide_state = output(name)
-    assert y.dtype == (wide.dtype if name in GIVE_NO_FLOATS else dtype)
-    assert_close(y.astype(jnp.float32), wide, 0.05)
+    for part, wide_part in zip(jax.tree.leaves(y), jax.tree.leaves(wide), strict=True):
+        assert part.dtype == (wide_part.dtype if name in GIVE_NO_FLOATS else dtype)
+        assert_close(part.astype(jnp.float32), wide_part, 0.05)
     assert jax.eval_shape(lambda: half_state) == jax.eval_shape(lambda: wide_state) == jax.eval_shape(lambda: state)
 
 
@@ -211,7 +218,7 @@ def test_integer_inputs_are_refused_or_stay_integer(name):
     except ShapeError as error:
         assert "floating" in str(error)
     else:
-        assert given.dtype == jnp.int32
+        assert all(part.dtype == jnp.int32 for part in jax.tree.leaves(given))
 
 
 @every_member

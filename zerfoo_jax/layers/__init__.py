@@ -10,7 +10,9 @@ from zerfoo_jax.layers.adaptive_pooling import AdaptiveAvgPool3D as AdaptiveAvgP
 from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool1D as AdaptiveMaxPool1D
 from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool2D as AdaptiveMaxPool2D
 from zerfoo_jax.layers.adaptive_pooling import AdaptiveMaxPool3D as AdaptiveMaxPool3D
+from zerfoo_jax.layers.adversarial import AdversarialPair as AdversarialPair
 from zerfoo_jax.layers.attention import dot_product_attention as dot_product_attention
+from zerfoo_jax.layers.bias import Bias as Bias
 from zerfoo_jax.layers.combinators import Residual as Residual
 from zerfoo_jax.layers.combinators import Sequential as Sequential
 from zerfoo_jax.layers.combinators import Stack as Stack
@@ -34,6 +36,9 @@ from zerfoo_jax.layers.group_norm import GroupNorm as GroupNorm
 from zerfoo_jax.layers.group_norm import InstanceNorm as InstanceNorm
 from zerfoo_jax.layers.gumbel import GumbelSoftmax as GumbelSoftmax
 from zerfoo_jax.layers.initializers import INITIALIZERS as INITIALIZERS
+from zerfoo_jax.layers.join import Add as Add
+from zerfoo_jax.layers.join import Concatenate as Concatenate
+from zerfoo_jax.layers.join import Multiply as Multiply
 from zerfoo_jax.layers.kmeans import KMeans as KMeans
 from zerfoo_jax.layers.lora import LoRA as LoRA
 from zerfoo_jax.layers.lora import merge_lora as merge_lora
@@ -63,10 +68,11 @@ from zerfoo_jax.layers.positions import SinusoidalPositions as SinusoidalPositio
 from zerfoo_jax.layers.recurrent import GRU as GRU
 from zerfoo_jax.layers.recurrent import LSTM as LSTM
 from zerfoo_jax.layers.recurrent import SimpleRNN as SimpleRNN
-from zerfoo_jax.layers.reshape import Add as Add
-from zerfoo_jax.layers.reshape import Concatenate as Concatenate
 from zerfoo_jax.layers.reshape import Flatten as Flatten
+from zerfoo_jax.layers.reshape import Permute as Permute
 from zerfoo_jax.layers.reshape import Reshape as Reshape
+from zerfoo_jax.layers.reshape import Slice as Slice
+from zerfoo_jax.layers.reshape import Split as Split
 from zerfoo_jax.layers.resize import Pad as Pad
 from zerfoo_jax.layers.resize import PixelShuffle as PixelShuffle
 from zerfoo_jax.layers.resize import PixelUnshuffle as PixelUnshuffle
@@ -107,10 +113,12 @@ LAYERS: dict[str, type[Layer]] = {
     "AdaptiveMaxPool3D": AdaptiveMaxPool3D,
     "AdaptiveSoftmax": AdaptiveSoftmax,
     "Add": Add,
+    "AdversarialPair": AdversarialPair,
     "AvgPool1D": AvgPool1D,
     "AvgPool2D": AvgPool2D,
     "AvgPool3D": AvgPool3D,
     "BatchNorm": BatchNorm,
+    "Bias": Bias,
     "ClassToken": ClassToken,
     "Concatenate": Concatenate,
     "Conv1D": Conv1D,
@@ -149,11 +157,13 @@ LAYERS: dict[str, type[Layer]] = {
     "MixtureOfExperts": MixtureOfExperts,
     "MixtureSoftmax": MixtureSoftmax,
     "MultiHeadAttention": MultiHeadAttention,
+    "Multiply": Multiply,
     "PReLU": PReLU,
     "Pad": Pad,
     "PaddingMask": PaddingMask,
     "Parallel": Parallel,
     "PatchEmbedding": PatchEmbedding,
+    "Permute": Permute,
     "PixelShuffle": PixelShuffle,
     "PixelUnshuffle": PixelUnshuffle,
     "RMSNorm": RMSNorm,
@@ -164,8 +174,10 @@ LAYERS: dict[str, type[Layer]] = {
     "Sequential": Sequential,
     "SimpleRNN": SimpleRNN,
     "SinusoidalPositions": SinusoidalPositions,
+    "Slice": Slice,
     "Softmax": Softmax,
     "SpatialDropout": SpatialDropout,
+    "Split": Split,
     "SqueezeExcitation": SqueezeExcitation,
     "Stack": Stack,
     "Stitch": Stitch,

@@ -13,7 +13,7 @@ from zerfoo_jax.core.layer import Composite, Layer
 from zerfoo_jax.core.shapes import expect_axes
 from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.layers.reshape import Concatenate
+from zerfoo_jax.layers.join import Concatenate
 
 Cell = tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt]
 """Row, column and layer of a place in a grid."""

@@ -1,15 +1,15 @@
-"""Layers that only rearrange or join arrays."""
+"""Layers that only rearrange one array; the first axis, the batch, stays where it is. Joining several: `join.py`."""
 
 from dataclasses import dataclass
-from functools import reduce
 import math
+from typing import Literal
 
 import jax.numpy as jnp
 
-from zerfoo_jax.core.errors import ShapeError
-from zerfoo_jax.core.fields import PositiveInt
+from zerfoo_jax.core.errors import ConfigError, ShapeError
+from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.core.shapes import expect_axes, expect_same_shape
+from zerfoo_jax.core.shapes import expect_axes
 from zerfoo_jax.core.types import Array, Params
 
 
@@ -28,65 +28,113 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Reshape(Layer):
-    """All axes but the first become `shape`: (batch, ...) -> (batch, *shape). The last axis varies fastest.
+    """(batch, ...) -> (batch, *shape), the last axis varying fastest; one size may be -1 and becomes what remains.
 
     Raises `ShapeError` where the numbers of elements differ.
 
-    >>> Reshape((2, 3)).forward({}, jnp.zeros((5, 6))).shape
-    (5, 2, 3)
+    >>> Reshape((2, -1)).forward({}, jnp.zeros((5, 12))).shape
+    (5, 2, 6)
     """
 
-    shape: tuple[PositiveInt, ...]
+    shape: tuple[PositiveInt | Literal[-1], ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shape.count(-1) > 1:
+            raise ConfigError(f"Reshape.shape = {self.shape} leaves more than one size open", fix="write at most one -1")
 
     def forward(self, params: Params, x: Array) -> Array:
         expect_axes(x, "batch", least=True)
-        if math.prod(x.shape[1:]) != math.prod(self.shape):
+        size, known = math.prod(x.shape[1:]), math.prod(n for n in self.shape if n > 0)
+        if size % known if -1 in self.shape else size != known:
             raise ShapeError(
-                f"Reshape got {tuple(x.shape[1:])} for each example, which is {math.prod(x.shape[1:])} elements, "
-                f"to make {self.shape} of, which is {math.prod(self.shape)}"
+                f"Reshape got {tuple(x.shape[1:])} for each example, which is {size} elements, "
+                f"to make {self.shape} of, which is {'a multiple of ' * (-1 in self.shape)}{known}"
             )
-        return x.reshape(x.shape[0], *self.shape)
+        return x.reshape(x.shape[0], *(size // known if n == -1 else n for n in self.shape))
 
 
 @dataclass(frozen=True)
-class Add(Layer):
-    """The sum of one or more inputs of equal shapes; nothing is broadcast.
+class Permute(Layer):
+    """Reorders the axes after the batch: output axis i is input axis `axes[i]`, counted from 1 as the batch is 0.
 
-    >>> Add().forward({}, jnp.ones(2), jnp.ones(2)).tolist()
-    [2.0, 2.0]
+    Raises `ShapeError` for another number of axes.
+
+    >>> Permute((3, 1, 2)).forward({}, jnp.zeros((5, 8, 9, 3))).shape
+    (5, 3, 8, 9)
     """
 
-    def forward(self, params: Params, *xs: Array) -> Array:
-        _expect_inputs("Add", xs)
-        for x in xs[1:]:
-            expect_same_shape("Add", xs[0], x)
-        return reduce(jnp.add, xs)
+    axes: tuple[PositiveInt, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if sorted(self.axes) != list(range(1, len(self.axes) + 1)):
+            raise ConfigError(f"Permute.axes = {self.axes} does not name each axis from 1 to {len(self.axes)} once")
+
+    def forward(self, params: Params, x: Array) -> Array:
+        if x.ndim != 1 + len(self.axes):
+            raise ShapeError(f"Permute.axes = {self.axes} needs {1 + len(self.axes)} axes, got shape {tuple(x.shape)}")
+        return jnp.transpose(x, (0, *self.axes))
 
 
 @dataclass(frozen=True)
-class Concatenate(Layer):
-    """One or more inputs joined along `axis`; all other axes must be equal.
+class Split(Layer):
+    """Cuts `axis` into parts, a flat tuple: `parts` equal ones, or as long as `parts` lists, which must add up to the whole.
 
-    >>> Concatenate().forward({}, jnp.ones((2, 3)), jnp.ones((2, 1))).shape
-    (2, 4)
+    Raises `ShapeError` where the axis is the batch, or its length does not fit.
+
+    >>> [part.shape for part in Split((1, 3)).forward({}, jnp.zeros((5, 4)))]
+    [(5, 1), (5, 3)]
     """
 
+    parts: PositiveInt | tuple[NonNegativeInt, ...]
     axis: int = -1
 
-    def forward(self, params: Params, *xs: Array) -> Array:
-        _expect_inputs("Concatenate", xs)
-        shapes = [tuple(x.shape) for x in xs]
-        ndim = len(shapes[0])
-        if not -ndim <= self.axis < ndim:
-            raise ShapeError(f"Concatenate.axis = {self.axis} is not an axis of shape {shapes[0]}")
-        rest = {(len(shape), *(size for i, size in enumerate(shape) if i != self.axis % ndim)) for shape in shapes}
-        if len(rest) > 1:
+    def forward(self, params: Params, x: Array) -> tuple[Array, ...]:
+        size = x.shape[expect_axis(self, x)]
+        if isinstance(self.parts, int):
+            fits, sizes = size % self.parts == 0, (size // self.parts,) * self.parts
+        else:
+            fits, sizes = size == sum(self.parts), self.parts
+        if not fits:
+            raise ShapeError(f"Split into parts {self.parts} does not fit axis {self.axis} of shape {tuple(x.shape)}")
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+        return tuple(jnp.split(x, ends, self.axis))
+
+
+@dataclass(frozen=True)
+class Slice(Layer):
+    """x[start:stop:step] along `axis`, as in Python: negative numbers count from the end, None is the end itself.
+
+    Raises `ShapeError` where the axis is the batch, or nothing is left of it.
+
+    >>> Slice(start=-3, step=2).forward({}, jnp.array([[1, 2, 3, 4, 5]])).tolist()
+    [[3, 5]]
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    step: int = 1
+    axis: int = -1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step == 0:
+            raise ConfigError("Slice.step = 0 does not move", fix="use 1, or -1 to reverse")
+
+    def forward(self, params: Params, x: Array) -> Array:
+        axis, cut = expect_axis(self, x), slice(self.start, self.stop, self.step)
+        if not range(x.shape[axis])[cut]:
             raise ShapeError(
-                f"Concatenate along axis {self.axis} needs inputs that are equal elsewhere, got {', '.join(map(str, shapes))}"
+                f"Slice {self.start}:{self.stop}:{self.step} leaves nothing of axis {axis} of shape {tuple(x.shape)}"
             )
-        return jnp.concatenate(xs, self.axis)
+        return x[(slice(None),) * axis + (cut,)]
 
 
-def _expect_inputs(what: str, xs: tuple[Array, ...]) -> None:
-    if not xs:
-        raise ShapeError(f"{what} got no input", fix="connect at least one")
+def expect_axis(layer: Split | Slice, x: Array) -> int:
+    """The layer's axis, counted from the front; raises `ShapeError` unless it is one behind the batch."""
+    if not (0 < layer.axis < x.ndim or -x.ndim < layer.axis < 0):
+        raise ShapeError(
+            f"{type(layer).__name__}.axis = {layer.axis} is not an axis behind the batch of shape {tuple(x.shape)}"
+        )
+    return layer.axis % x.ndim
