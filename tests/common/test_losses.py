@@ -19,6 +19,7 @@ SHARES = np.random.default_rng(2).dirichlet(np.ones(3), (2, 5)).astype(np.float3
 PAIR, LIKE = (normal(0, 5, 3), normal(1, 5, 3)), np.array([1, -1, -1, 1, -1], np.int32)
 
 EXAMPLES = {
+    "adversarial": (normal(0, 5, 3), np.zeros(5, np.float32)),
     "binary_cross_entropy": (SHARES[0], ZERO_ONE),
     "binary_cross_entropy_with_logits": (normal(0, 5, 3), ZERO_ONE),
     "contrastive": (PAIR, LIKE),

@@ -9,6 +9,7 @@ and sums itself. Adding one: a function in its family's file, and a line here.
 from collections.abc import Callable
 from typing import Any
 
+from zerfoo_jax.losses.adversarial import adversarial as adversarial
 from zerfoo_jax.losses.base import Weighted as Weighted
 from zerfoo_jax.losses.base import reduce as reduce
 from zerfoo_jax.losses.binary import binary_cross_entropy as binary_cross_entropy
@@ -35,6 +36,7 @@ from zerfoo_jax.losses.regression import smooth_l1 as smooth_l1
 from zerfoo_jax.losses.vocabulary import vocabulary_cross_entropy as vocabulary_cross_entropy
 
 LOSSES: dict[str, Callable[..., Any]] = {
+    "adversarial": adversarial,
     "binary_cross_entropy": binary_cross_entropy,
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
     "contrastive": contrastive,
