@@ -39,12 +39,15 @@ class Objective:
             raise ConfigError(f"a metric cannot be called {name!r}: that is what the step itself reports", fix="rename it")
 
     def run(self, params: Params, state: State, batch: Batch, key: Array | None, train: bool) -> tuple[Array, State]:
-        """The model's outputs in the policy's output dtype, and its new state."""
+        """The model's output in the policy's output dtype, and its new state.
+
+        Several outputs stay in the compute dtype: a head that leaves its product to the loss wants it in that precision.
+        """
         compute = self.policy.compute
         outputs, new_state = self.model.apply(
             cast_floating(params, compute), state, cast_floating(batch["inputs"], compute), key=key, train=train
         )
-        return cast_floating(outputs, self.policy.output), new_state
+        return outputs if isinstance(outputs, tuple) else cast_floating(outputs, self.policy.output), new_state
 
     def loss_sums(self, outputs: Tree, batch: Batch) -> dict[str, Array]:
         """Σ w l and Σ w of the loss l over the batch."""
