@@ -13,6 +13,7 @@ from zerfoo_jax.models.autoencoder import vae as vae
 from zerfoo_jax.models.bert import bert as bert
 from zerfoo_jax.models.densenet import densenet121 as densenet121
 from zerfoo_jax.models.efficientnet import efficientnet_b0 as efficientnet_b0
+from zerfoo_jax.models.gan import gan as gan
 from zerfoo_jax.models.gpt import gpt as gpt
 from zerfoo_jax.models.gpt2 import gpt2 as gpt2
 from zerfoo_jax.models.lenet import lenet as lenet
@@ -32,6 +33,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "bert": bert,
     "densenet121": densenet121,
     "efficientnet_b0": efficientnet_b0,
+    "gan": gan,
     "gpt": gpt,
     "gpt2": gpt2,
     "lenet": lenet,

@@ -8,7 +8,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Params, State
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
-from zerfoo_jax.layers import Activation, Conv2D, ConvTranspose2D, Dense, Flatten, GaussianBottleneck, Reshape
+from zerfoo_jax.layers import Activation, BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, GaussianBottleneck, Reshape
 from zerfoo_jax.layers.activation import ActivationSpec
 
 Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -69,8 +69,33 @@ def sample_images(model: Graph, params: Params, state: State, key: Array, count:
     return decoder.apply(params["decoder"], state.get("decoder", {}), codes)[0]
 
 
-def _around(code: Layer, image_shape: Shape, widths: tuple[int, ...], output: ActivationSpec) -> Graph:
-    """Encoder, code and decoder."""
+def image_encoder(widths: tuple[int, ...], activation: ActivationSpec = "relu") -> Graph:
+    """Images (batch, height, width, channels) to vectors: for each of the `widths` a convolution that halves the image.
+
+    >>> from zerfoo_jax.core.layer import check
+    >>> from zerfoo_jax.core.types import Spec
+    >>> check(image_encoder((4, 8)), Spec((1, 12, 8, 3), "float32")).shape
+    (1, 48)
+    """
+    nodes: dict[str, Layer] = {}
+    for i, features in enumerate(widths):
+        nodes[f"down{i}"] = Conv2D(features, 3, 2, ((1, 1), (1, 1)), kernel_init="he_normal")
+        nodes[f"activation{i}"] = Activation(activation)
+    return graph_of({**nodes, "flatten": Flatten()})
+
+
+def image_decoder(
+    image_shape: Shape, widths: tuple[int, ...], output: ActivationSpec = "linear", *, normalised: bool = False
+) -> Graph:
+    """Vectors (batch, features) to images (batch, *image_shape): the way of `image_encoder` back, by transposed convolutions.
+
+    `normalised` puts batch normalisation before every relu. Raises `ConfigError` for images that cannot be halved so often.
+
+    >>> from zerfoo_jax.core.layer import check
+    >>> from zerfoo_jax.core.types import Spec
+    >>> check(image_decoder((12, 8, 3), (4, 8)), Spec((1, 5), "float32")).shape
+    (1, 12, 8, 3)
+    """
     height, width, channels = image_shape
     scale = 2 ** len(widths)
     if height % scale or width % scale:
@@ -78,16 +103,18 @@ def _around(code: Layer, image_shape: Shape, widths: tuple[int, ...], output: Ac
             f"image_shape = {image_shape} cannot be halved {len(widths)} times, once for each of the widths {widths}",
             fix="give fewer widths, or pad the images",
         )
-    relu, edge = Activation("relu"), (1, 1)
-    encoder: dict[str, Layer] = {}
-    for i, features in enumerate(widths):
-        encoder |= {f"down{i}": Conv2D(features, 3, 2, (edge, edge), kernel_init="he_normal"), f"relu{i}": relu}
     smallest = (height // scale, width // scale, widths[-1])
-    decoder: dict[str, Layer] = {
+    nodes: dict[str, Layer] = {
         "dense": Dense(smallest[0] * smallest[1] * smallest[2], kernel_init="he_normal"),
         "reshape": Reshape(smallest),
     }
     for i, features in enumerate((*reversed(widths[:-1]), channels)):
-        decoder |= {f"relu{i}": relu, f"up{i}": ConvTranspose2D(features, 4, 2, (edge, edge), kernel_init="he_normal")}
-    decoder["output"] = Activation(output)
-    return graph_of({"encoder": graph_of({**encoder, "flatten": Flatten()}), "code": code, "decoder": graph_of(decoder)})
+        nodes |= {f"norm{i}": BatchNorm()} if normalised else {}
+        nodes[f"relu{i}"] = Activation("relu")
+        nodes[f"up{i}"] = ConvTranspose2D(features, 4, 2, ((1, 1), (1, 1)), kernel_init="he_normal")
+    return graph_of({**nodes, "output": Activation(output)})
+
+
+def _around(code: Layer, image_shape: Shape, widths: tuple[int, ...], output: ActivationSpec) -> Graph:
+    decoder = image_decoder(image_shape, widths, output)
+    return graph_of({"encoder": image_encoder(widths), "code": code, "decoder": decoder})

@@ -31,7 +31,7 @@ class Autoencoder(nn.Module):
         size = height // scale, width // scale, widths[-1]
         encoder, decoder = OrderedDict(), OrderedDict(dense=nn.Linear(features, size[0] * size[1] * size[2]))
         for i, (a, b) in enumerate(zip((channels, *widths), widths, strict=False)):
-            encoder |= {f"down{i}": nn.Conv2d(a, b, 3, 2, 1), f"relu{i}": nn.ReLU()}
+            encoder |= {f"down{i}": nn.Conv2d(a, b, 3, 2, 1), f"activation{i}": nn.ReLU()}
         decoder["reshape"] = Reshape(*size)
         for i, (a, b) in enumerate(zip(widths[::-1], (*widths[-2::-1], channels), strict=True)):
             decoder |= {f"relu{i}": nn.ReLU(), f"up{i}": nn.ConvTranspose2d(a, b, 4, 2, 1)}
