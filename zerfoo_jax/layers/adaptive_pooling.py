@@ -1,9 +1,9 @@
 """Pooling to a given output size, whatever the input's (He et al., arXiv 1406.4729; torch's bins), channels last."""
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
-from jax import lax
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +11,7 @@ from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.layers.convolve import shifted
 from zerfoo_jax.layers.pooling import first_max
 from zerfoo_jax.layers.windows import AXES, Pair, Single, Sizes, Triple, per_axis
 from zerfoo_jax.numeric import widened
@@ -43,17 +44,39 @@ def _bins(size: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return starts, -(-(i + 1) * size // outputs) - starts
 
 
-def _elements(x: Array, axis: int, outputs: int) -> list[Array]:
-    """The first element of every bin, the second, ...; shorter bins repeat their last."""
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _taken(x: Array, axis: int, outputs: int) -> tuple[Array, ...]:
+    """The first element of every bin, the second, ...; shorter bins repeat their last. That only reads, and its gradient too,
+    where autodiff would add into places one after the other."""
     starts, counts = _bins(x.shape[axis], outputs)
-    return [_taken(x, starts + np.minimum(i, counts - 1), axis) for i in range(counts.max())]
+    return tuple(jnp.take(x, starts + np.minimum(i, counts - 1), axis, mode="clip") for i in range(counts.max()))
 
 
-def _taken(x: Array, places: np.ndarray, axis: int) -> Array:
-    steps = set(np.diff(places))
-    if len(steps) <= 1 and 0 not in steps:  # a slice, whose gradient is faster
-        return lax.slice_in_dim(x, places[0], places[-1] + 1, int(steps.pop()) if steps else 1, axis)
-    return jnp.take(x, places, axis, mode="clip")
+def _taken_forward(x: Array, axis: int, outputs: int) -> tuple[tuple[Array, ...], Array]:
+    return _taken(x, axis, outputs), x
+
+
+def _taken_backward(axis: int, outputs: int, x: Array, gradients: tuple[Array, ...]) -> tuple[Array]:
+    size = x.shape[axis]
+    starts, counts = _bins(size, outputs)
+    joined = jnp.concatenate(gradients, axis)
+    # Each element sums what the bins that hold it send, the first of them, the second, ...; repeats are sent nothing.
+    holders = [[(p - starts[i]) * outputs + i for i in range(outputs) if 0 <= p - starts[i] < counts[i]] for p in range(size)]
+    total = jnp.zeros_like(x)
+    for n in range(max(map(len, holders))):
+        some = np.array([n < len(places) for places in holders]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        sent = jnp.take(joined, np.array([places[n] if n < len(places) else 0 for places in holders]), axis, mode="clip")
+        total = total + jnp.where(some, sent, jnp.zeros((), x.dtype))
+    return (total,)
+
+
+_taken.defvjp(_taken_forward, _taken_backward)
+
+
+def _elements(x: Array, axis: int, outputs: int) -> tuple[Array, ...]:
+    """As `_taken`; plain strided slices where all bins are of one size."""
+    window = x.shape[axis] // outputs
+    return tuple(shifted(x, axis, window, window)) if x.shape[axis] % outputs == 0 else _taken(x, axis, outputs)
 
 
 @dataclass(frozen=True)
@@ -74,9 +97,9 @@ class _AdaptiveAvgPool(_AdaptivePool):
         y = widened(x)
         for axis, outputs in self._sizes(x):
             _, counts = _bins(x.shape[axis], outputs)
-            shape = [-1 if i == axis else 1 for i in range(x.ndim)]
-            shares = (jnp.asarray((i < counts) / counts, y.dtype).reshape(shape) for i in range(counts.max()))
-            y = reduce(jnp.add, map(jnp.multiply, _elements(y, axis, outputs), shares))
+            counts = counts.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+            parts = (jnp.where(i < counts, part, 0.0) for i, part in enumerate(_elements(y, axis, outputs)))
+            y = reduce(jnp.add, parts) / jnp.asarray(counts, y.dtype)
         return y.astype(x.dtype)
 
 
