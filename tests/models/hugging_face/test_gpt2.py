@@ -8,6 +8,7 @@ from tests.support.layers import assert_close
 from tests.support.vision import arrays_of
 from zerfoo_jax.core.errors import CheckpointError, ConfigError
 from zerfoo_jax.inference import generate
+from zerfoo_jax.inference.in_parts import same_in_parts
 from zerfoo_jax.models.hugging_face import arguments_of, names_of, read_model
 from zerfoo_jax.models.state_dict import to_state_dict
 
@@ -60,6 +61,7 @@ def test_reads_a_state_dict_without_the_prefix_and_with_the_old_masks(torch):
 def test_continues_a_text_as_transformers_does(torch, key):
     module = module_of(torch)
     model, params, state = read_model(module.config.to_dict(), arrays_of(module))
+    assert same_in_parts(model)  # keys and values are kept
     for length in (1, 11):
         prompt = tokens(length, 1, length, 29)[0]
         ours = generate(model, params, state, jnp.asarray(prompt), 12, key, context=24, temperature=0.0)

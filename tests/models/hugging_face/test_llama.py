@@ -10,6 +10,7 @@ from tests.support.layers import assert_close
 from tests.support.vision import arrays_of
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.inference import generate
+from zerfoo_jax.inference.in_parts import same_in_parts
 from zerfoo_jax.models.hugging_face import arguments_of, names_of, read_model
 from zerfoo_jax.models.state_dict import to_state_dict
 
@@ -79,10 +80,20 @@ def test_agrees_with_transformers_and_writes_its_arrays_back(torch, kind):
 def test_continues_a_text_as_transformers_does(torch, key, kind):
     module = module_of(torch, kind)
     model, params, state = read_model(module.config.to_dict(), arrays_of(module))
+    assert same_in_parts(model)  # keys and values are kept
     for length in (1, 9):
         prompt = tokens(length, 1, length, 29)[0]
         ours = generate(model, params, state, jnp.asarray(prompt), 12, key, context=32, temperature=0.0)
         assert ours.tolist() == continued_by(torch, module, prompt, 12)
+
+
+@pytest.mark.oracle
+def test_scales_kept_as_differences_from_1_in_half_precision_lose_nothing(torch):
+    module = module_of(torch, "gemma")
+    arrays = {name: jnp.asarray(array, jnp.bfloat16) for name, array in arrays_of(module).items()}
+    _, params, _ = read_model(module.config.to_dict(), {name: np.asarray(array) for name, array in arrays.items()})
+    expected = 1 + np.float32(arrays["model.norm.weight"])
+    np.testing.assert_array_equal(params["inner"]["rms_norm_0"]["scale"], expected)
 
 
 BASIC = {
@@ -100,7 +111,7 @@ BASIC = {
     [
         ({}, {"num_kv_heads": 4, "head_dim": 6, "activation": "silu", "rotary_base": 10000.0, "tied": False}),
         ({"num_key_value_heads": 2, "head_dim": 8, "rope_theta": 5e5}, {"num_kv_heads": 2, "head_dim": 8, "rotary_base": 5e5}),
-        ({"attention_bias": True}, {"attention_bias": "all"}),
+        ({"attention_bias": True, "use_bidirectional_attention": None}, {"attention_bias": "all"}),
         ({"model_type": "gemma", "hidden_act": "gelu"}, {"activation": "gelu_tanh", "tied": True, "scale_inputs": True}),
         ({"model_type": "mistral", "sliding_window": 7}, {"sliding_window": 7}),
         ({"model_type": "qwen2", "sliding_window": 7}, {"sliding_window": None, "attention_bias": "inputs"}),

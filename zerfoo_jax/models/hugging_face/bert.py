@@ -21,7 +21,7 @@ HEADS = (
 
 
 def bert_arguments(config: Config) -> dict[str, Any]:
-    """The arguments of `bert` for a `config.json` of model type `bert`."""
+    """The arguments of `bert` for a `config.json` of model type `bert`. Its `hidden_dropout_prob` is our dropout."""
     expect_settings(config, is_decoder=False, add_cross_attention=False, position_embedding_type="absolute")
     sizes = needed(
         config,

@@ -34,14 +34,14 @@ def needed(config: Config, **theirs: str) -> dict[str, Any]:
 
 
 def expect_settings(config: Config, **supported: Any) -> None:
-    """Raises unless each of these keys is absent or has the one value that our model stands for.
+    """Raises unless each of these keys is absent, null, or has the one value that our model stands for.
 
     >>> expect_settings({"scale_attn_weights": True}, scale_attn_weights=True, add_cross_attention=False)
     """
     problems = [
         Problem(f"{key} = {brief(config[key])} is not supported, only {wanted!r}", key)
         for key, wanted in supported.items()
-        if config.get(key, wanted) != wanted
+        if config.get(key) not in (None, wanted)
     ]
     if problems:
         raise ConfigError(problems)

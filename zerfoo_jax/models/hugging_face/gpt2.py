@@ -8,7 +8,7 @@ from zerfoo_jax.models.torch_names import Entries, kernel_and_bias, scale_and_bi
 
 
 def gpt2_arguments(config: Config) -> dict[str, Any]:
-    """The arguments of `gpt2` for a `config.json` of model type `gpt2`."""
+    """The arguments of `gpt2` for a `config.json` of model type `gpt2`. Its `resid_pdrop` is our dropout."""
     expect_settings(
         config,
         add_cross_attention=False,

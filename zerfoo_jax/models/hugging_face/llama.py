@@ -37,9 +37,9 @@ PECULIARITIES: Mapping[str, Mapping[str, Any]] = {
 
 
 def llama_arguments(config: Config) -> dict[str, Any]:
-    """The arguments of `llama` for a `config.json` of one of the model types in `PECULIARITIES`."""
+    """The arguments of `llama` for a `config.json` of one of the model types in `PECULIARITIES`; dropout is left out."""
     kind = config["model_type"]
-    expect_settings(config, mlp_bias=False, pretraining_tp=1, use_bidirectional_attention=None, attention_dropout=0.0)
+    expect_settings(config, mlp_bias=False, use_bidirectional_attention=False)
     sizes = needed(
         config,
         vocab_size="vocab_size",
