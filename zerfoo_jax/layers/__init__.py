@@ -91,7 +91,6 @@ from zerfoo_jax.layers.stitch import Stitch as Stitch
 from zerfoo_jax.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from zerfoo_jax.layers.structured_dropout import DropBlock2D as DropBlock2D
 from zerfoo_jax.layers.structured_dropout import SpatialDropout as SpatialDropout
-from zerfoo_jax.layers.structured_dropout import StochasticDepth as StochasticDepth
 from zerfoo_jax.layers.text_encoder import TextEncoder as TextEncoder
 from zerfoo_jax.layers.token_embeddings import TokenEmbeddings as TokenEmbeddings
 from zerfoo_jax.layers.transformer import TransformerDecoderBlock as TransformerDecoderBlock

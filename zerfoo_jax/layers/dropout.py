@@ -1,4 +1,4 @@
-"""Dropout of single elements; of whole channels, blocks and branches: `structured_dropout.py`."""
+"""Dropout of single elements; of whole channels and blocks: `structured_dropout.py`, of branches: `stochastic_depth.py`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
-
-from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
+from zerfoo_jax.layers.dropout import drop
 
 
 @dataclass(frozen=True)
@@ -19,6 +16,7 @@ class StochasticDepth(Layer):
     The last layer of a branch that is added to a shortcut: (batch, ...) -> the same. Also called DropPath. Otherwise the input
     passes unchanged. Raises `ConfigError` when training without a key.
 
+    >>> import jax, jax.numpy as jnp
     >>> y, _ = StochasticDepth(0.5).apply({}, {}, jnp.ones((99, 2)), key=jax.random.key(0), train=True)
     >>> sorted(set(map(tuple, y.tolist())))
     [(0.0, 0.0), (2.0, 2.0)]
@@ -34,9 +32,4 @@ class StochasticDepth(Layer):
     def apply(
         self, params: Params, state: State, x: Array, *, key: Array | None = None, train: bool = False
     ) -> tuple[Array, State]:
-        if not train or self.rate == 0:
-            return x, state
-        if key is None:
-            raise ConfigError("StochasticDepth needs a random key in training", fix="pass key=..., or train=False")
-        kept = jax.random.bernoulli(key, 1 - self.rate, (x.shape[0], *(1,) * (x.ndim - 1)))
-        return jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x)), state
+        return (drop(x, self.rate, key, range(1, x.ndim)) if train else x), state

@@ -1,6 +1,6 @@
-"""Dropout of whole pieces: channels, blocks of an image, and the inner layers of a residual branch.
+"""Dropout of whole channels and of blocks of an image; of residual branches: `stochastic_depth.py`.
 
-All leave their input as it is outside training, and raise `ConfigError` when training without a key.
+Both leave their input as it is outside training, and raise `ConfigError` when training without a key.
 """
 
 from dataclasses import dataclass
@@ -40,31 +40,6 @@ class SpatialDropout(Layer):
     ) -> tuple[Array, State]:
         shared = range(1, x.ndim - 1)
         return (drop(x, self.rate, key, shared) if train else x), state
-
-
-@dataclass(frozen=True)
-class StochasticDepth(Layer):
-    """In training, zeroes each example as a whole with probability `rate` and divides the others by 1 - rate: (batch, ...).
-
-    At the end of a `Residual`'s inner layers it leaves out the branch for some examples (Huang et al., arXiv 1603.09382;
-    torchvision's mode "row").
-
-    >>> y, _ = StochasticDepth(0.5).apply({}, {}, jnp.ones((6, 3)), key=jax.random.key(0), train=True)
-    >>> bool((y == y[:, :1]).all())
-    True
-    """
-
-    rate: Probability
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        expect_axes(x, "batch", least=True)
-        expect_floating(x)
-        return {}, {}
-
-    def apply(
-        self, params: Params, state: State, x: Array, *, key: Array | None = None, train: bool = False
-    ) -> tuple[Array, State]:
-        return (drop(x, self.rate, key, range(1, x.ndim)) if train else x), state
 
 
 @dataclass(frozen=True)
