@@ -89,7 +89,10 @@ EXAMPLES = {
     "RMSNorm": (L.RMSNorm(), (VECTOR,)),
     "Reshape": (L.Reshape((3, 2)), (VECTOR,)),
     "Residual": (L.Residual(L.Dense(3), L.Dense(3, use_bias=False)), (VECTOR,)),
-    "RotaryPositions": (L.RotaryPositions(100.0, "interleaved", 2, {"name": "linear", "factor": 2.0}), (normal(4, 3, 5, 2, 4),)),
+    "RotaryPositions": (
+        L.RotaryPositions(100.0, "interleaved", 2, {"name": "linear", "factor": 2.0}),
+        (normal(4, 3, 5, 2, 4),),
+    ),
     "SeparableConv2D": (L.SeparableConv2D(3, (2, 3)), (IMAGE,)),
     "Sequential": (L.Sequential((L.Dense(3), L.Activation("relu"), L.Dropout(0.5), L.BatchNorm())), (VECTOR,)),
     "SimpleRNN": (L.SimpleRNN(3, bidirectional=True), (SEQUENCE, LENGTHS)),

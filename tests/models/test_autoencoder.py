@@ -6,6 +6,8 @@ from tests.support.layers import assert_close, normal, random_variables
 from tests.support.vision import against_torch_module
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph.graph_of import graph_of
+from zerfoo_jax.layers import Activation, Dense, Flatten, GaussianBottleneck, Reshape, Sequential
 from zerfoo_jax.losses import mse
 from zerfoo_jax.models import autoencoder, vae
 from zerfoo_jax.models.autoencoder import sample_images
@@ -64,7 +66,13 @@ def test_a_trained_vae_draws_what_it_has_seen(key):
     left = np.zeros((1, 4, 4, 1), np.float32)
     left[:, :, :2] = 1
     images = np.concatenate([left, 1 - left] * 8)
-    model = vae(image_shape=(4, 4, 1), features=2, widths=(8,), output="sigmoid", beta=0.1)
+    model = graph_of(
+        {
+            "encoder": Sequential((Flatten(), Dense(8), Activation("relu"))),
+            "code": GaussianBottleneck(2, 0.1 / 16),
+            "decoder": Sequential((Dense(8), Activation("relu"), Dense(16), Activation("sigmoid"), Reshape((4, 4, 1)))),
+        }
+    )
     state = TrainState.create(model, adam(3e-2), key, Spec(images.shape, "float32"))
     step = make_train_step(model, mse, adam(3e-2))
     for _ in range(150):
