@@ -57,7 +57,11 @@ def resnet50(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_
 
 
 def resnet_torch_names(model: Graph) -> Names:
-    """torchvision's names for any of these networks."""
+    """torchvision's names for any of these networks.
+
+    >>> resnet_torch_names(resnet18())["layer1.0.conv1.weight"].leaves
+    ('params/layer1/0/conv1/kernel',)
+    """
     return torch_names(model)
 
 
