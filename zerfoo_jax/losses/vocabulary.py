@@ -10,8 +10,10 @@ from zerfoo_jax.core.types import Array
 from zerfoo_jax.numeric.precision import wide_dtype
 from zerfoo_jax.numeric.weighting import spread
 
-LOGITS_BYTES = 2**25
-"""Below it, the kernel's gradient crosses memory too often on a CPU; above it, little is gained."""
+SMALLEST_CHUNK, LARGEST_CHUNK = 2**25, 2**27
+"""Bytes of logits: below, the kernel's gradient crosses memory too often on a CPU; above, little is gained."""
+CHUNKS = 9
+"""Between the two, a chunk is this part of all logits: small beside what is saved."""
 
 Chunk = tuple[Array, Array, Array]
 """Hidden (tokens, features), targets and weights (tokens,); all chunks together have one more axis in front."""
@@ -23,14 +25,14 @@ def vocabulary_cross_entropy(
     weights: Array,
     *,
     ignore_index: int | None = None,
-    logits_bytes: PositiveInt = LOGITS_BYTES,
+    logits_bytes: PositiveInt | None = None,
 ) -> dict[str, Array]:
     """Σ w l and Σ w of l = `cross_entropy`(hidden kernelᵀ, targets), without ever holding all logits.
 
     `outputs` are (hidden (..., features), kernel (vocab, features)), targets and weights (...); weights of fewer axes count
-    for all below them. Tokens pass in chunks of at most `logits_bytes` of logits. Under differentiation a chunk gives its loss
-    and both gradients at once, and the backward pass only scales them: nothing is computed twice, and what is kept is as large
-    as the gradients (the idea of Cut Cross-Entropy, arXiv 2411.09009, and of Liger Kernel, arXiv 2410.10989). Products of
+    for all below them. Tokens pass in chunks of at most `logits_bytes` of logits, by default a ninth of all within 32 to 128
+    MiB. Under differentiation a chunk gives its loss and both gradients at once, and the backward pass only scales them:
+    nothing is computed twice, and what is kept is as large as the gradients (the idea of Cut Cross-Entropy, arXiv 2411.09009, and of Liger Kernel, arXiv 2410.10989). Products of
     half-precision arrays, the softmax and the kernel's gradient are summed in float32.
 
     Targets equal to `ignore_index` do not count, nor do those of weight 0; other targets outside 0..vocab-1 give NaN. Raises
@@ -49,7 +51,9 @@ def vocabulary_cross_entropy(
         weights = jnp.where(targets == ignore_index, 0, weights)
     # What does not count may be NaN, which 0 would not undo.
     hidden = jnp.where(weights[..., None] == 0, 0, hidden)
-    count, size = _chunks(targets.size, kernel.shape[0] * wide(0).itemsize, logits_bytes)
+    row_bytes = kernel.shape[0] * wide(0).itemsize
+    most_bytes = logits_bytes or min(max(targets.size * row_bytes // CHUNKS, SMALLEST_CHUNK), LARGEST_CHUNK)
+    count, size = _chunks(targets.size, row_bytes, most_bytes)
 
     def cut(x: Array, *features: int) -> Array:
         filling = [(0, count * size - targets.size)] + [(0, 0)] * len(features)
