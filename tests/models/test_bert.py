@@ -38,20 +38,6 @@ def test_what_is_masked_changes_nothing_else():
     assert_close(alone[0], hidden[1, :4], 1e-5)
 
 
-def test_dropout_acts_in_training_only(key):
-    params, state = random_variables(bert(**SMALL), IDS)
-
-    @jax.jit
-    def run(key):
-        plain, dropping = bert(**SMALL, dropout=0.0), bert(**SMALL, dropout=0.5)
-        still = [m.apply(params, state, IDS)[0][0] for m in (dropping, plain)]
-        return *still, dropping.apply(params, state, IDS, key=key, train=True)[0][0]
-
-    still, plain, dropped = run(key)
-    assert_close(still, plain, 1e-6)
-    assert not np.allclose(dropped, still, atol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [

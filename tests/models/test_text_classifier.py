@@ -77,19 +77,3 @@ def test_takes_the_texts_of_labelled_text(encoder, tmp_path):
     model = text_classifier(num_classes=2, vocab_size=10, encoder=encoder, features=8, num_heads=2)
     batch = data.train.batch(np.arange(4))
     assert check(model, Spec(batch["inputs"].shape, batch["inputs"].dtype)).shape == (4, 2)
-
-
-@every_encoder
-def test_dropout_acts_in_training_only(key, encoder):
-    model = text_classifier(**SMALL, encoder=encoder, dropout=0.5)
-    params, state = random_variables(model, IDS)
-
-    @jax.jit
-    def run(key):
-        plain = text_classifier(**SMALL, encoder=encoder)
-        still, same = (m.apply(params, state, IDS)[0] for m in (model, plain))
-        return still, same, model.apply(params, state, IDS, key=key, train=True)[0]
-
-    still, same, dropped = run(key)
-    assert_close(still, same, 1e-6)
-    assert not np.allclose(dropped, still, atol=1e-3)
