@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from zerfoo_jax.experiment.predict import outputs_of, validation_rows
 from zerfoo_jax.experiment.trained import Trained
+from zerfoo_jax.layers import AdversarialPair
+from zerfoo_jax.models.gan import sample_images
 
 MAX_SHOWN = 8
 Panel = tuple[str, np.ndarray]
@@ -24,6 +27,20 @@ def panels_of_images(trained: Trained) -> list[Panel]:
     if trained.wired.dataset.kind == "classification":
         return [("input", inputs), ("truth", targets), ("predicted", outputs.argmax(-1))]
     return [("input", inputs), ("output", outputs)] if is_image(outputs) else []
+
+
+def generated_images(trained: Trained) -> list[Panel]:
+    """What a generator makes of random numbers, beside real images; nothing unless the model has a generator of images."""
+    model = trained.wired.model
+    if not isinstance(model, AdversarialPair):
+        return []
+    real, _, _ = validation_rows(trained, MAX_SHOWN)
+    state, key = trained.state, jax.random.key(trained.wired.config.seed)
+    made = np.asarray(sample_images(model, state.best_params, state.state, key, 3 * MAX_SHOWN))
+    if not is_image(made):
+        return []
+    rows = made.reshape(3, MAX_SHOWN, *made.shape[1:])
+    return [("real", real), *(("generated" if i == 0 else "", row) for i, row in enumerate(rows))]
 
 
 def is_image(array: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ from zerfoo_jax.core.errors import DataError, ZerfooError
 from zerfoo_jax.experiment.evaluate import measure
 from zerfoo_jax.experiment.folder import existing
 from zerfoo_jax.experiment.journal import read_metrics
-from zerfoo_jax.experiment.pictures import draw_panels, panels_of_images
+from zerfoo_jax.experiment.pictures import draw_panels, generated_images, panels_of_images
 from zerfoo_jax.experiment.trained import Trained, open_run
 from zerfoo_jax.metrics import ConfusionMatrix
 
@@ -33,7 +33,7 @@ def plot_run(path: Path) -> list[Path]:
     if trained.wired.dataset.kind == "classification":
         classes = trained.wired.dataset.classes
         written.append(_save(_draw_confusion(new_figure, confusion(trained), classes), folder.plots / "confusion_matrix.png"))
-    panels = panels_of_images(trained)
+    panels = generated_images(trained) or panels_of_images(trained)
     if panels:
         figure = draw_panels(new_figure, panels, len(trained.wired.dataset.classes))
         written.append(_save(figure, folder.plots / "pictures.png"))
