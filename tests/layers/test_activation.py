@@ -18,6 +18,7 @@ OPTIONS = {
     "hard_tanh": {"low": -0.4, "high": 2.5},
     "leaky_relu": {"negative_slope": 0.23},
     "log_softmax": {"axis": 0},
+    "prelu": {"slope": -0.4},
     "softmax": {"axis": 0},
     "softplus": {"beta": 1.9},
 }
@@ -38,6 +39,7 @@ def oracles(torch):
         "linear": lambda x: x,
         "log_softmax": lambda x, axis=-1: F.log_softmax(x, axis),
         "mish": F.mish,
+        "prelu": lambda x, slope=0.25: F.prelu(x, torch.tensor(slope)),
         "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
         "relu": F.relu,
         "relu6": F.relu6,

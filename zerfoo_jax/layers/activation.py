@@ -12,7 +12,7 @@ from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerSpec, initialize
-from zerfoo_jax.layers.rectifiers import celu, elu, leaky_relu, relu, relu6, scaled_relu, selu, softplus, squared_relu
+from zerfoo_jax.layers.rectifiers import celu, elu, leaky_relu, prelu, relu, relu6, scaled_relu, selu, softplus, squared_relu
 from zerfoo_jax.layers.self_gated import gelu, gelu_tanh, hard_swish, mish, quick_gelu, silu
 from zerfoo_jax.layers.squashing import hard_sigmoid, hard_tanh, log_softmax, sigmoid, softmax, softsign, tanh
 
@@ -35,6 +35,7 @@ ACTIVATIONS: dict[str, Callable[..., Array]] = {
     "linear": linear,
     "log_softmax": log_softmax,
     "mish": mish,
+    "prelu": prelu,
     "quick_gelu": quick_gelu,
     "relu": relu,
     "relu6": relu6,

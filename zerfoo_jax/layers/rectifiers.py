@@ -36,6 +36,11 @@ def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
     return jnp.where(x > 0, x, negative_slope * x)
 
 
+def prelu(x: Array, *, slope: float = 0.25) -> Array:
+    """x where positive, `slope` x elsewhere (He et al., arXiv 1502.01852); the layer `PReLU` learns the slope."""
+    return leaky_relu(x, negative_slope=slope)
+
+
 def scaled_relu(x: Array, *, scale: PositiveFloat = 1.1) -> Array:
     """max(scale · x, 0); LOOM's relu, whose scale is 1.1."""
     return jax.nn.relu(scale * x)
