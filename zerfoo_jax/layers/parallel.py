@@ -87,8 +87,8 @@ CombinationSpec = Annotated[NamedOrMapping, "combination", member_of(COMBINATION
 class Parallel(Composite):
     """Runs every branch on the same inputs and combines their outputs by a member of `COMBINATIONS`.
 
-    Children are named `branch_0`, `branch_1`, ... The sixth way, which LOOM calls filter, a gate that weighs the branches by the
-    input, has parameters of its own: it is the layer `MixtureOfExperts`.
+    Children are named `branch_0`, `branch_1`, ... The sixth way, which LOOM calls filter, a gate that weighs the branches by
+    the input, has parameters of its own: it is the layer `MixtureOfExperts`.
     Raises `ConfigError` without a branch, and for positions of `grid_scatter` that are not a cell of its own for each branch.
 
     >>> from zerfoo_jax.layers import Activation
