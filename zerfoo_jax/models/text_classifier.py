@@ -62,5 +62,5 @@ def text_classifier(
     if encoder == "transformer":
         attention = MultiHeadAttention(num_heads, rotary=RotaryPositions(), dropout=dropout)
         block = TransformerEncoderBlock(attention, FeedForward(hidden), LayerNorm(), dropout=dropout)
-        nodes |= {"blocks": (Stack(block, num_layers), "embedding", "mask"), "norm": LayerNorm()}
+        nodes |= {"stack_0": (Stack(block, num_layers), "embedding", "mask"), "norm": LayerNorm()}
     return graph_of({**nodes, "mean": (MaskedMean(), list(nodes)[-1], "mask"), **head})

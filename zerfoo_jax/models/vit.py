@@ -59,7 +59,7 @@ def vit(
             "class_token": ClassToken(),
             "positions": LearnedPositions((image_size // patch_size) ** 2 + 1),
             "dropout": Dropout(dropout),
-            "encoder": Stack(block, num_layers, unroll=unroll, remat=remat),
+            "stack_0": Stack(block, num_layers, unroll=unroll, remat=remat),
             "norm": norm,
             "first": FirstToken(),
             "head": Dense(num_classes),
@@ -78,7 +78,7 @@ def vit_torch_names(model: Graph) -> Names:
     }
     for i in range(_depth(model)):
         theirs = f"encoder.layers.encoder_layer_{i}"
-        names |= fused_attention(f"{theirs}.self_attention", "encoder/attention", index=i)
+        names |= fused_attention(f"{theirs}.self_attention", "stack_0/attention", index=i)
         names |= _block(theirs, i, "ln_1", "ln_2", "mlp.0", "mlp.3")
     return names
 
@@ -96,13 +96,13 @@ def vit_hugging_face_names(model: Graph) -> Names:
     for i in range(_depth(model)):
         theirs = f"vit.encoder.layer.{i}"
         for name, part in parts.items():
-            names |= kernel_and_bias(f"{theirs}.attention.{name}", f"encoder/attention/{part}", LINEAR, index=i)
+            names |= kernel_and_bias(f"{theirs}.attention.{name}", f"stack_0/attention/{part}", LINEAR, index=i)
         names |= _block(theirs, i, "layernorm_before", "layernorm_after", "intermediate.dense", "output.dense")
     return names
 
 
 def _depth(model: Graph) -> int:
-    encoder = model.children()["encoder"]
+    encoder = model.children()["stack_0"]
     assert isinstance(encoder, Stack)
     return encoder.num_layers
 
@@ -110,8 +110,8 @@ def _depth(model: Graph) -> int:
 def _block(theirs: str, index: int, before: str, after: str, up: str, down: str) -> Entries:
     """The norms and the feed-forward part of one block."""
     return {
-        **scale_and_bias(f"{theirs}.{before}", "encoder/attention_norm", index=index),
-        **scale_and_bias(f"{theirs}.{after}", "encoder/feed_forward_norm", index=index),
-        **kernel_and_bias(f"{theirs}.{up}", "encoder/feed_forward/up", LINEAR, index=index),
-        **kernel_and_bias(f"{theirs}.{down}", "encoder/feed_forward/down", LINEAR, index=index),
+        **scale_and_bias(f"{theirs}.{before}", "stack_0/attention_norm", index=index),
+        **scale_and_bias(f"{theirs}.{after}", "stack_0/feed_forward_norm", index=index),
+        **kernel_and_bias(f"{theirs}.{up}", "stack_0/feed_forward/up", LINEAR, index=index),
+        **kernel_and_bias(f"{theirs}.{down}", "stack_0/feed_forward/down", LINEAR, index=index),
     }
