@@ -32,8 +32,9 @@ def vocabulary_cross_entropy(
     `outputs` are (hidden (..., features), kernel (vocab, features)), targets and weights (...); weights of fewer axes count
     for all below them. Tokens pass in chunks of at most `logits_bytes` of logits, by default a ninth of all within 32 to 128
     MiB. Under differentiation a chunk gives its loss and both gradients at once, and the backward pass only scales them:
-    nothing is computed twice, and what is kept is as large as the gradients (the idea of Cut Cross-Entropy, arXiv 2411.09009, and of Liger Kernel, arXiv 2410.10989). Products of
-    half-precision arrays, the softmax and the kernel's gradient are summed in float32.
+    nothing is computed twice, and what is kept is as large as the gradients (the idea of Cut Cross-Entropy, arXiv 2411.09009,
+    and of Liger Kernel, arXiv 2410.10989). Products of half-precision arrays, the softmax and the kernel's gradient are summed
+    in float32.
 
     Targets equal to `ignore_index` do not count, nor do those of weight 0; other targets outside 0..vocab-1 give NaN. Raises
     `ShapeError` for shapes that do not fit.
