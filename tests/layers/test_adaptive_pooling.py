@@ -64,3 +64,19 @@ def test_what_does_not_fit_is_refused(key, kind):
         pool(kind, 1)(2).init(key, jax.ShapeDtypeStruct((2, 4, 4, 3), jnp.float32))
     with pytest.raises(ShapeError, match="no element"):
         pool(kind, 2)(2).init(key, jax.ShapeDtypeStruct((2, 0, 4, 3), jnp.float32))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("size", [4, (6, 9)])
+def test_bins_whose_pattern_repeats_agree_with_torch(torch, size):
+    x = normal(4, 2, 10, 15, 3)
+    for kind in ("Avg", "Max"):
+        against_torch(torch, pool(kind, 2)(size), oracle(torch, kind, size), x)
+
+
+def test_nan_shows_in_its_bins_only_and_takes_their_gradient():
+    x = jnp.zeros((1, 5, 1)).at[0, 2].set(jnp.nan)
+    y, pull = jax.vjp(lambda x: L.AdaptiveMaxPool1D(2).forward({}, x), x)
+    assert jnp.isnan(y).ravel().tolist() == [True, True]  # elements 0 to 2, and 2 to 4
+    assert pull(jnp.ones_like(y))[0].ravel().tolist() == [0, 0, 2, 0, 0]
+    assert jnp.isnan(L.AdaptiveMaxPool1D(5).forward({}, x)).ravel().tolist() == [False, False, True, False, False]

@@ -1,9 +1,13 @@
 """Pooling to a given output size, whatever the input's (He et al., arXiv 1406.4729; torch's bins), channels last."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
+import math
+from typing import Any
 
 import jax
+from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,8 +15,6 @@ from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
-from zerfoo_jax.layers.convolve import shifted
-from zerfoo_jax.layers.pooling import first_max
 from zerfoo_jax.layers.windows import AXES, Pair, Single, Sizes, Triple, per_axis
 from zerfoo_jax.numeric import widened
 
@@ -44,39 +46,90 @@ def _bins(size: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return starts, -(-(i + 1) * size // outputs) - starts
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _taken(x: Array, axis: int, outputs: int) -> tuple[Array, ...]:
-    """The first element of every bin, the second, ...; shorter bins repeat their last. That only reads, and its gradient too,
-    where autodiff would add into places one after the other."""
+def _of_bins(x: Array, axis: int, outputs: int) -> list[Array]:
+    """The elements of each bin."""
     starts, counts = _bins(x.shape[axis], outputs)
-    return tuple(jnp.take(x, starts + np.minimum(i, counts - 1), axis, mode="clip") for i in range(counts.max()))
+    return [lax.slice_in_dim(x, int(a), int(a + n), axis=axis) for a, n in zip(starts, counts, strict=True)]
 
 
-def _taken_forward(x: Array, axis: int, outputs: int) -> tuple[tuple[Array, ...], Array]:
-    return _taken(x, axis, outputs), x
+def _to_elements(size: int, axis: int, outputs: int, sent: Callable[[int, int, int], Array]) -> Array:
+    """For each element the sum of what the bins that hold it send; `sent(i, a, b)` is what bin i sends to elements a to b.
 
-
-def _taken_backward(axis: int, outputs: int, x: Array, gradients: tuple[Array, ...]) -> tuple[Array]:
-    size = x.shape[axis]
+    That only reads, where autodiff would add a whole array for each bin.
+    """
     starts, counts = _bins(size, outputs)
-    joined = jnp.concatenate(gradients, axis)
-    # Each element sums what the bins that hold it send, the first of them, the second, ...; repeats are sent nothing.
-    holders = [[(p - starts[i]) * outputs + i for i in range(outputs) if 0 <= p - starts[i] < counts[i]] for p in range(size)]
-    total = jnp.zeros_like(x)
-    for n in range(max(map(len, holders))):
-        some = np.array([n < len(places) for places in holders]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-        sent = jnp.take(joined, np.array([places[n] if n < len(places) else 0 for places in holders]), axis, mode="clip")
-        total = total + jnp.where(some, sent, jnp.zeros((), x.dtype))
-    return (total,)
+    ends = starts + counts
+    cuts = sorted({*starts.tolist(), *ends.tolist()})
+    holders = [[i for i in range(outputs) if starts[i] <= a < ends[i]] for a in cuts[:-1]]
+    runs = zip(holders, cuts[:-1], cuts[1:], strict=True)
+    return jnp.concatenate([reduce(jnp.add, (sent(i, a, b) for i in bins)) for bins, a, b in runs], axis)
 
 
-_taken.defvjp(_taken_forward, _taken_backward)
+def _along(places: np.ndarray, axis: int, x: Array) -> np.ndarray:
+    """Numbers along `axis`, of the rank of `x`."""
+    return places.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
 
 
-def _elements(x: Array, axis: int, outputs: int) -> tuple[Array, ...]:
-    """As `_taken`; plain strided slices where all bins are of one size."""
-    window = x.shape[axis] // outputs
-    return tuple(shifted(x, axis, window, window)) if x.shape[axis] % outputs == 0 else _taken(x, axis, outputs)
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _max_of_bins(x: Array, axis: int, outputs: int) -> Array:
+    return jnp.concatenate([jnp.max(part, axis, keepdims=True) for part in _of_bins(x, axis, outputs)], axis)
+
+
+def _max_forward(x: Array, axis: int, outputs: int) -> tuple[Array, tuple[Array, Array]]:
+    return (y := _max_of_bins(x, axis, outputs)), (x, y)
+
+
+def _max_backward(axis: int, outputs: int, kept: tuple[Array, Array], gradient: Array) -> tuple[Array]:
+    x, y = kept
+    size = x.shape[axis]
+    places = jnp.asarray(_along(np.arange(size, dtype=np.int32), axis, x))
+    best = [lax.slice_in_dim(y, i, i + 1, axis=axis) for i in range(outputs)]
+    given = [lax.slice_in_dim(gradient, i, i + 1, axis=axis) for i in range(outputs)]
+    # The first of equals; of NaNs, which equal nothing, too.
+    first = [
+        jnp.min(jnp.where((part == most) | jnp.isnan(part), within, size), axis, keepdims=True)
+        for part, most, within in zip(_of_bins(x, axis, outputs), best, _of_bins(places, axis, outputs), strict=True)
+    ]
+
+    def sent(i: int, a: int, b: int) -> Array:
+        here = lax.slice_in_dim(places, a, b, axis=axis) == first[i]
+        return jnp.where(here, given[i], jnp.zeros((), x.dtype))
+
+    return (_to_elements(size, axis, outputs, sent),)
+
+
+_max_of_bins.defvjp(_max_forward, _max_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _mean_of_bins(x: Array, axis: int, outputs: int) -> Array:
+    return jnp.concatenate([jnp.mean(part, axis, keepdims=True) for part in _of_bins(x, axis, outputs)], axis)
+
+
+def _mean_forward(x: Array, axis: int, outputs: int) -> tuple[Array, Array]:
+    return _mean_of_bins(x, axis, outputs), x
+
+
+def _mean_backward(axis: int, outputs: int, x: Array, gradient: Array) -> tuple[Array]:
+    _, counts = _bins(x.shape[axis], outputs)
+    shares = gradient / jnp.asarray(_along(counts, axis, x), x.dtype)
+
+    def sent(i: int, a: int, b: int) -> Array:
+        shape = [b - a if n == axis else size for n, size in enumerate(x.shape)]
+        return jnp.broadcast_to(lax.slice_in_dim(shares, i, i + 1, axis=axis), shape)
+
+    return (_to_elements(x.shape[axis], axis, outputs, sent),)
+
+
+_mean_of_bins.defvjp(_mean_forward, _mean_backward)
+
+
+def _repeating(of_bins: Callable[[Array, int, int], Any], x: Array, axis: int, outputs: int) -> Array:
+    """`of_bins` applied to a view with as few different bins as there are: their pattern repeats gcd(size, outputs) times."""
+    times = math.gcd(x.shape[axis], outputs)
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    y = of_bins(x.reshape(*before, times, x.shape[axis] // times, *after), axis + 1, outputs // times)
+    return y.reshape(*before, outputs, *after)
 
 
 @dataclass(frozen=True)
@@ -85,7 +138,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
     def forward(self, params: Params, x: Array) -> Array:
         for axis, outputs in self._sizes(x):
-            x = reduce(first_max, _elements(x, axis, outputs))
+            x = _repeating(_max_of_bins, x, axis, outputs)
         return x
 
 
@@ -96,10 +149,7 @@ class _AdaptiveAvgPool(_AdaptivePool):
     def forward(self, params: Params, x: Array) -> Array:
         y = widened(x)
         for axis, outputs in self._sizes(x):
-            _, counts = _bins(x.shape[axis], outputs)
-            counts = counts.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-            parts = (jnp.where(i < counts, part, 0.0) for i, part in enumerate(_elements(y, axis, outputs)))
-            y = reduce(jnp.add, parts) / jnp.asarray(counts, y.dtype)
+            y = _repeating(_mean_of_bins, y, axis, outputs)
         return y.astype(x.dtype)
 
 

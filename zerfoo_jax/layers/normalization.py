@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 from jax import lax
 import jax.numpy as jnp
 
@@ -17,6 +18,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
+from zerfoo_jax.layers.rows_norm import normalised_rows
 from zerfoo_jax.numeric import widened
 
 
@@ -146,6 +148,12 @@ class LayerNorm(Layer):
 
     def forward(self, params: Params, x: Array) -> Array:
         wide = widened(x)
+        if jax.default_backend() == "cpu":
+            scale, bias = (
+                jnp.asarray(params[name], wide.dtype) if name in params else jnp.full(x.shape[-1], neutral, wide.dtype)
+                for name, neutral in (("scale", 1), ("bias", 0))
+            )
+            return jnp.astype(normalised_rows(wide, scale, bias, self.epsilon), x.dtype)
         mean, var = moments(wide, partial(jnp.mean, axis=-1, keepdims=True))
         return affine(params, (wide - mean) * lax.rsqrt(var + self.epsilon), x.dtype)
 
