@@ -10,7 +10,7 @@ from zerfoo_jax.core.types import Array
 from zerfoo_jax.numeric.precision import wide_dtype
 from zerfoo_jax.numeric.weighting import spread
 
-SMALLEST_CHUNK, LARGEST_CHUNK = 2**25, 2**27
+SMALLEST_CHUNK, LARGEST_CHUNK = 2**25, 2**28
 """Bytes of logits: below, the kernel's gradient crosses memory too often on a CPU; above, little is gained."""
 CHUNKS = 9
 """Between the two, a chunk is this part of all logits: small beside what is saved."""
@@ -30,7 +30,7 @@ def vocabulary_cross_entropy(
     """Σ w l and Σ w of l = `cross_entropy`(hidden kernelᵀ, targets), without ever holding all logits.
 
     `outputs` are (hidden (..., features), kernel (vocab, features)), targets and weights (...); weights of fewer axes count
-    for all below them. Tokens pass in chunks of at most `logits_bytes` of logits, by default a ninth of all within 32 to 128
+    for all below them. Tokens pass in chunks of at most `logits_bytes` of logits, by default a ninth of all within 32 to 256
     MiB. Under differentiation a chunk gives its loss and both gradients at once, and the backward pass only scales them:
     nothing is computed twice, and what is kept is as large as the gradients (the idea of Cut Cross-Entropy, arXiv 2411.09009,
     and of Liger Kernel, arXiv 2410.10989). Products of half-precision arrays, the softmax and the kernel's gradient are summed
@@ -75,10 +75,12 @@ def _check(hidden: Array, kernel: Array, targets: Array) -> None:
 
 
 def _chunks(tokens: int, row_bytes: int, logits_bytes: int) -> tuple[int, int]:
-    """How many chunks of how many tokens: as equal as can be, to fill up with fewer tokens than there are chunks."""
+    """How many chunks of how many tokens: as equal as can be, but large ones in sizes that a GPU's tiles divide."""
     most = max(1, logits_bytes // row_bytes)
     count = max(1, -(-tokens // most))
-    return count, -(-tokens // count)
+    size = -(-tokens // count)
+    tile = 64 if size >= 512 else 1
+    return count, -(-size // tile) * tile
 
 
 @jax.custom_vjp
