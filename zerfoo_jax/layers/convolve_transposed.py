@@ -7,7 +7,7 @@ of every input with every tap, whose results are added up where they overlap.
 """
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 import math
 
 import jax
@@ -16,14 +16,14 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.layers.convolve import convolve, pad_spatially
-from zerfoo_jax.layers.windows import extents
+from zerfoo_jax.layers.windows import Edges, extents
 from zerfoo_jax.numeric import wide_dtype
 
 Numbers = Sequence[int]
 
 
 def convolve_transposed(
-    x: Array, kernel: Array, strides: Numbers, cut: Sequence[tuple[int, int]], dilation: Numbers, groups: int = 1
+    x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges], dilation: Numbers, groups: int = 1
 ) -> Array:
     """y[stride · i + dilation · t - low] += x[i] kernel[t]: (batch, *spatial, in) -> (batch, *spatial', features), for a kernel
     (*taps, in / groups, features).
@@ -35,28 +35,67 @@ def convolve_transposed(
     >>> convolve_transposed(ones, jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), (2,), ((0, 0),), (1,)).ravel().tolist()
     [1.0, 2.0, 4.0, 2.0, 3.0]
     """
+    if jax.default_backend() == "cpu" and groups == 1 and max(strides) > 1:
+        overlap = any(reach > stride for reach, stride in zip(extents(kernel.shape[:-2], dilation), strides, strict=True))
+        by_products = _overlapping if overlap else _by_products
+        return by_products(x, kernel, tuple(strides), tuple(cut), tuple(dilation))
+    spans = _spans(x, kernel, strides, cut, dilation)
+    y, begins = _by_phases(x, kernel, strides, dilation, groups, spans)
+    return _cut_out(y, spans, begins)
+
+
+def _spans(x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges], dilation: Numbers) -> list[Edges]:
+    """Where the wanted outputs begin and end, along each axis, among all there are."""
     reaches = extents(kernel.shape[:-2], dilation)
-    spans = [
+    return [
         (low, (size - 1) * stride + reach - high)
         for size, stride, reach, (low, high) in zip(x.shape[1:-1], strides, reaches, cut, strict=True)
     ]
-    if jax.default_backend() == "cpu" and groups == 1 and max(strides) > 1:
-        y, begins = _by_products(x, kernel, strides, dilation), [0] * len(spans)
-    else:
-        y, begins = _by_phases(x, kernel, strides, dilation, groups, spans)
+
+
+def _cut_out(y: Array, spans: Sequence[Edges], begins: Numbers) -> Array:
+    """The outputs of `spans`, given those from `begins` on."""
     sizes = zip(spans, begins, y.shape[1:-1], strict=True)
     return pad_spatially(y, [(begin - low, end - begin - size) for (low, end), begin, size in sizes])
 
 
-def _by_products(x: Array, kernel: Array, strides: Numbers, dilation: Numbers) -> Array:
-    """All outputs, from the products of every input with every tap."""
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _overlapping(x: Array, kernel: Array, strides: tuple[int, ...], cut: tuple[Edges, ...], dilation: tuple[int, ...]) -> Array:
+    """`_by_products`, with gradients that need no copy of each output for each tap that it got a share from."""
+    return _by_products(x, kernel, strides, cut, dilation)
+
+
+def _forward(
+    x: Array, kernel: Array, strides: tuple[int, ...], cut: tuple[Edges, ...], dilation: tuple[int, ...]
+) -> tuple[Array, tuple[Array, Array]]:
+    return _overlapping(x, kernel, strides, cut, dilation), (x, kernel)
+
+
+def _backward(
+    strides: tuple[int, ...], cut: tuple[Edges, ...], dilation: tuple[int, ...], kept: tuple[Array, Array], gradient: Array
+) -> tuple[Array, Array]:
+    """The input's gradient is an ordinary convolution of the output's; the kernel's is the gradient of that one's kernel."""
+    x, kernel = kept
+
+    def convolved(kernel: Array) -> Array:
+        return convolve(gradient, jnp.swapaxes(kernel, -1, -2), strides, cut, dilation)
+
+    dx, pull = jax.vjp(convolved, kernel)
+    return dx, *pull(x)
+
+
+_overlapping.defvjp(_forward, _backward)
+
+
+def _by_products(x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges], dilation: Numbers) -> Array:
+    """The outputs, from the products of every input with every tap."""
     *taps, channels, features = kernel.shape
     matrix = jnp.moveaxis(kernel, -2, 0).reshape(channels, -1)
     y = jnp.matmul(x.reshape(-1, channels), matrix, preferred_element_type=wide_dtype(x.dtype))
     y = y.reshape(*x.shape[:-1], *taps, features)
     for axis in range(len(taps)):
         y = _added_up(y, 1 + axis, 1 + len(taps), strides[axis], dilation[axis])
-    return y.astype(x.dtype)
+    return _cut_out(y.astype(x.dtype), _spans(x, kernel, strides, cut, dilation), (0,) * len(taps))
 
 
 def _added_up(y: Array, axis: int, tap_axis: int, stride: int, dilation: int) -> Array:
@@ -78,7 +117,7 @@ def _padded(x: Array, axis: int, low: int, high: int, between: int = 0) -> Array
 
 
 def _by_phases(
-    x: Array, kernel: Array, strides: Numbers, dilation: Numbers, groups: int, spans: Sequence[tuple[int, int]]
+    x: Array, kernel: Array, strides: Numbers, dilation: Numbers, groups: int, spans: Sequence[Edges]
 ) -> tuple[Array, list[int]]:
     """The outputs from a little before each span's begin to a little after its end, and where they begin."""
     axes = range(len(strides))
