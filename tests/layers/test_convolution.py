@@ -69,8 +69,13 @@ GROUPS = [
     (Conv1D(3, 4, 2, "VALID", groups=3), {"stride": 2, "groups": 3}, (2, 9, 3)),
     (Conv3D(4, (1, 2, 3), (2, 1, 2), "VALID", groups=2), {"stride": (2, 1, 2), "groups": 2}, (2, 3, 4, 6, 2)),
     (Conv2D(64, 3, groups=2), {"padding": 1, "groups": 2}, (1, 3, 3, 64)),  # groups wide enough to run by themselves
-    (Conv2D(48, 1, groups=24), {"groups": 24}, (2, 3, 3, 48)),  # narrow ones run 24 together
-    (Conv2D(80, 3, groups=40), {"padding": 1, "groups": 40}, (1, 3, 3, 80)),  # and 20 of them twice
+    (Conv2D(48, 1, groups=6), {"groups": 6}, (2, 3, 3, 48)),  # narrow ones run 6 together
+    (Conv2D(80, 3, groups=10), {"padding": 1, "groups": 10}, (1, 3, 3, 80)),  # and 5 of them twice
+    (
+        Conv2D(12, 3, 2, ((1, 1), (2, 2)), groups=4),
+        {"stride": 2, "padding": (1, 2), "groups": 4},
+        (2, 6, 5, 16),
+    ),  # few channels
 ]
 
 

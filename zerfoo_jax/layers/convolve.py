@@ -6,7 +6,7 @@ of that one, of matrix products and of element-wise sums. Other back ends convol
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 import math
 
 import jax
@@ -16,11 +16,15 @@ import jax.numpy as jnp
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.layers.depthwise_taps import depthwise
 from zerfoo_jax.layers.windows import Edges, extents
+from zerfoo_jax.numeric import widened
 
 _LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 _FULL_GROUP = 32
 """Channels from which a convolution is efficient: narrower groups are joined, their kernels on the diagonal among zeros."""
+
+_FEW_CHANNELS = 4
+"""Channels up to which a group is faster as so many depthwise convolutions."""
 
 Numbers = Sequence[int]
 
@@ -43,10 +47,9 @@ def convolve(x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges]
 def _convolve_on_cpu(
     x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges], dilation: Numbers, groups: int
 ) -> Array:
-    *taps, per_group, features = kernel.shape
-    if groups > 1 and per_group == 1:
-        repeated = jnp.repeat(x, features // groups, axis=-1)
-        return depthwise(pad_spatially(repeated, padding), kernel[..., 0, :], tuple(strides), tuple(dilation))
+    *taps, per_group, _ = kernel.shape
+    if groups > 1 and per_group <= _FEW_CHANNELS:
+        return _channel_by_channel(x, kernel, strides, padding, dilation, groups)
     if groups > 1:
         return _in_groups(x, kernel, strides, padding, dilation, groups)
     if math.prod(taps) == 1:
@@ -100,6 +103,20 @@ def shifted(x: Array, axis: int, taps: int, stride: int, dilation: int = 1) -> l
     reach = (taps - 1) * dilation + 1
     span = (x.shape[axis] - reach) // stride * stride + 1
     return [lax.slice_in_dim(x, start, start + span, stride, axis) for start in range(0, reach, dilation)]
+
+
+def _channel_by_channel(
+    x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges], dilation: Numbers, groups: int
+) -> Array:
+    """The first channel of every group convolved depthwise, the second, ...; their sum."""
+    per_group, features = kernel.shape[-2:]
+    wide = (x if per_group == 1 else widened(x)).reshape(*x.shape[:-1], groups, per_group)
+
+    def part(i: int) -> Array:
+        channels = pad_spatially(jnp.repeat(wide[..., i], features // groups, axis=-1), padding)
+        return jnp.asarray(depthwise(channels, kernel[..., i, :], tuple(strides), tuple(dilation)))
+
+    return reduce(jnp.add, map(part, range(per_group))).astype(x.dtype)
 
 
 def _in_groups(x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges], dilation: Numbers, groups: int) -> Array:
