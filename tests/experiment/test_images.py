@@ -28,6 +28,7 @@ def trained(request, tmp_path_factory):
         "optimizer": {"name": "sgd"},
         "train": {"steps": 2, "batch_size": 4},
         "logging": {"tensorboard": False},
+        "runtime": {"compilation_cache": False},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     train(*load_config(folder / "tiny.yaml"), run=folder / "run")

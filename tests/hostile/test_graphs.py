@@ -42,7 +42,7 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "two inputs to Stack": (
         "nodes: {a: {type: Stack, block: Flatten, num_layers: 2, inputs: [inputs, inputs]}}",
-        {".nodes.a": "takes 1 input, got 2"},
+        {".nodes.a.block": "takes 1 input, got 2"},
     ),
     "two inputs inside Sequential": (
         f"nodes: {{a: {{type: Sequential, layers: [{DENSE}], inputs: [inputs, inputs]}}}}",

@@ -162,6 +162,9 @@ class LayerNorm(Layer):
 class RMSNorm(Layer):
     """y = scale · x / sqrt(mean(x²) + epsilon) over the last axis, (..., features) (Zhang & Sennrich, arXiv 1910.07467).
 
+    `scale_offset` is added to the scale, which starts at 1 - scale_offset: 1 for Gemma's (1 + scale) (arXiv 2403.08295), where
+    decay pulls the factor towards one.
+
     Parameters: `scale` (features,).
 
     >>> RMSNorm().forward({"scale": jnp.ones(2)}, jnp.array([[3.0, 3.0]])).round(3).tolist()
@@ -169,11 +172,15 @@ class RMSNorm(Layer):
     """
 
     epsilon: PositiveFloat = 1e-6
+    scale_offset: float = 0.0
 
     def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return affine_params(x, scale=True, bias=False), {}
+        params = affine_params(x, scale=True, bias=False)
+        return {"scale": params["scale"] - self.scale_offset}, {}
 
     def forward(self, params: Params, x: Array) -> Array:
         wide = widened(x)
         mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-        return affine(params, wide * lax.rsqrt(mean_square + self.epsilon), x.dtype)
+        # Added in float32: in half precision 1 + scale would round a small scale away.
+        factor = params["scale"].astype(wide.dtype) + self.scale_offset
+        return affine({"scale": factor}, wide * lax.rsqrt(mean_square + self.epsilon), x.dtype)
