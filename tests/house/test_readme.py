@@ -2,8 +2,10 @@
 
 from pathlib import Path
 import re
+from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 from zerfoo_jax.cli.main import VERBS
@@ -21,9 +23,24 @@ def test_the_training_script_is_short_and_learns(capsys: pytest.CaptureFixture[s
     assert float(capsys.readouterr().out.split()[-1]) >= 0.95
 
 
+def test_the_state_dict_example_gives_back_what_it_wrote() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(BLOCKS[1], "README.md", "exec"), names)
+    tensor = names["tensors"]["layer1.0.conv1.weight"]
+    assert tensor.shape == (8, 8, 3, 3)
+    kernel = names["params"]["layer1"]["0"]["conv1"]["kernel"]
+    np.testing.assert_array_equal(kernel, tensor.transpose(2, 3, 1, 0))
+
+
+def test_every_packaged_config_is_listed() -> None:
+    assert set(re.findall(r"`(\w+)`", README.split("| config |")[1].split("\n\n")[0])) == {
+        path.stem for path in (ROOT / "configs").glob("*.yaml")
+    }
+
+
 def test_the_layer_example_is_a_layer() -> None:
     names: dict[str, type] = {"__name__": "readme"}
-    exec(compile(BLOCKS[1], "README.md", "exec"), names)
+    exec(compile(BLOCKS[2], "README.md", "exec"), names)
     layer = names["Scale"](start=3.0)
     params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 5), "float32"))
     output, _ = layer.apply(params, state, jax.numpy.ones((2, 5)))
