@@ -75,7 +75,7 @@ GROUPS = [
         Conv2D(12, 3, 2, ((1, 1), (2, 2)), groups=4),
         {"stride": 2, "padding": (1, 2), "groups": 4},
         (2, 6, 5, 16),
-    ),  # few channels
+    ),  # few
 ]
 
 
