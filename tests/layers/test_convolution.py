@@ -36,6 +36,8 @@ def conv_oracle(torch, **options):
         (Conv2D(5, 1, strides=(2, 3)), {"stride": (2, 3)}, (2, 5, 7, 3)),
         (Conv2D(2, 1, padding=((1, 1), (2, 2)), strides=2), {"stride": 2, "padding": (1, 2)}, (2, 5, 4, 3)),
         (Conv2D(3, 3, padding=((2, 2), (2, 2))), {"padding": 2}, (2, 4, 5, 2)),  # more comes out than went in
+        (Conv2D(5, (2, 3), (2, 3), ((1, 1), (0, 0))), {"stride": (2, 3), "padding": (1, 0)}, (2, 5, 8, 3)),  # no overlap
+        (Conv3D(3, 2, 2), {"stride": 2}, (2, 4, 2, 6, 2)),
         (Conv2D(3, 2, padding=((3, 3), (0, 0)), dilation=3, groups=1), {"padding": (3, 0), "dilation": 3}, (2, 2, 5, 2)),
         (Conv1D(4, 3), {"padding": 1}, (2, 7, 3)),
         (Conv1D(6, 4, 3, ((3, 3),), 2, groups=2), {"stride": 3, "padding": 3, "dilation": 2, "groups": 2}, (2, 11, 4)),

@@ -54,6 +54,8 @@ def _convolve_on_cpu(
         return _in_groups(x, kernel, strides, padding, dilation, groups)
     if math.prod(taps) == 1:
         return _pointwise(pad_spatially(x, padding), kernel, strides)
+    if tuple(taps) == tuple(strides) and set(dilation) == {1}:
+        return _patchwise(pad_spatially(x, padding), kernel)
     if len(taps) > 2:
         return _first_axis_in_channels(x, kernel, strides, padding, dilation)
     if any(sum(pair) >= reach for pair, reach in zip(padding, extents(taps, dilation), strict=True)):
@@ -78,6 +80,18 @@ def _pointwise(x: Array, kernel: Array, strides: Numbers) -> Array:
     x = x[:, *(slice(None, None, stride) for stride in strides)]
     y = jnp.matmul(x.reshape(-1, x.shape[-1]), kernel.reshape(kernel.shape[-2:]))
     return y.reshape(*x.shape[:-1], -1)
+
+
+def _patchwise(x: Array, kernel: Array) -> Array:
+    """Windows side by side are rows of a matrix."""
+    *taps, channels, features = kernel.shape
+    counts = [size // tap for size, tap in zip(x.shape[1:-1], taps, strict=True)]
+    x = x[:, *(slice(count * tap) for count, tap in zip(counts, taps, strict=True))]
+    split = [size for pair in zip(counts, taps, strict=True) for size in pair]
+    order = [*range(1, 2 * len(taps), 2), *range(2, 2 * len(taps) + 1, 2)]
+    patches = x.reshape(x.shape[0], *split, channels).transpose(0, *order, 2 * len(taps) + 1)
+    y = jnp.matmul(patches.reshape(x.shape[0] * math.prod(counts), -1), kernel.reshape(-1, features))
+    return y.reshape(x.shape[0], *counts, features)
 
 
 def _first_axis_in_channels(x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges], dilation: Numbers) -> Array:

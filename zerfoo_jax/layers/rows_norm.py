@@ -12,6 +12,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.layers.dense import over_last
 
 _Kept = tuple[Array, Array, Array, Array]
 
@@ -28,18 +29,19 @@ def normalised_rows(x: Array, scale: Array, bias: Array, epsilon: float) -> Arra
 
 
 def _forward(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, _Kept]:
-    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    # The first axis is there for XLA, which stores moments of two axes once for each feature.
+    rows = x.reshape(1, math.prod(x.shape[:-1]), x.shape[-1])
     mean = jnp.mean(rows, axis=-1, keepdims=True)
     factor = lax.rsqrt(jnp.mean(jnp.square(rows - mean), axis=-1, keepdims=True) + epsilon)
-    y = (rows - mean) * factor * scale[None] + bias[None]
+    y = (rows - mean) * factor * over_last(scale, rows) + over_last(bias, rows)
     return y.reshape(x.shape), (rows, mean, factor, scale)
 
 
 def _backward(epsilon: float, kept: _Kept, gradient: Array) -> tuple[Array, Array, Array]:
     """With h = (x - mean) · factor and g the gradient: dx = factor (g scale - mean(g scale) - h mean(g scale h)), dscale =
     Σ g h and dbias = Σ g over the rows."""
-    rows, mean, factor, scale = kept
-    g = gradient.reshape(rows.shape)
+    rows, mean, factor = (a[0] for a in kept[:3])
+    scale, g = kept[3], gradient.reshape(rows.shape)
     standard = (rows - mean) * factor
     product = g * standard
     sent, turned = ((jnp.matmul(a, scale) / scale.size)[:, None] for a in (g, product))
