@@ -1,11 +1,14 @@
 """What layers.py times: for each layer, activation and loss that torch has an equal of, both sides and their inputs.
 
 Adding a member: a line in `LAYER_CASES`, `ACTIVATION_CASES` or `LOSS_CASES`. A name is the member's, and a variant after a
-space. Sizes are those of ordinary models, small enough that all cases run in minutes.
+space. Sizes are those of ordinary models, small enough that all cases run in minutes. Layers that only hand on or join their
+inputs (Add, Concatenate, Reshape, Split, ...) have no case: torch's gradient is a view of its argument there, while a compiled
+function that consists of nothing else has to copy.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import jax
@@ -18,6 +21,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import spec_of
 import zerfoo_jax.layers as L
 from zerfoo_jax.losses import LOSSES
+from zerfoo_jax.losses.base import Weighted, reduce
 
 Arrays = tuple[Any, ...]
 
@@ -49,7 +53,7 @@ def of_layer(layer: Layer, module: nn.Module, *inputs: np.ndarray, spatial: bool
         return y[0] if isinstance(y, tuple) else y
 
     theirs = tuple(np.moveaxis(x, -1, 1).copy() for x in inputs) if spatial else inputs
-    varied = 0 if np.issubdtype(inputs[0].dtype, np.integer) else 1
+    varied = len(list(takewhile(lambda x: np.issubdtype(x.dtype, np.floating), inputs)))
     return Case(ours, params, inputs, module, theirs, varied)
 
 
@@ -70,6 +74,39 @@ class _SelfAttention(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]
 
 
+class _CrossAttention(_SelfAttention):
+    def forward(self, x: Any, memory: Any) -> Any:
+        return self.attention(x, memory, memory, need_weights=False)[0]
+
+
+class _Lambda(nn.Module):
+    """A function of the inputs as a module, with the given modules' parameters."""
+
+    def __init__(self, function: Callable[..., Any], *modules: nn.Module):
+        super().__init__()
+        self.modules_used, self.function = nn.ModuleList(modules), function
+
+    def forward(self, *xs: Any) -> Any:
+        return self.function(*self.modules_used, *xs)
+
+
+def _of_two(layer: Layer, module: Callable[[], nn.Module], one: tuple[int, ...], two: tuple[int, ...]) -> Callable[[], Case]:
+    return lambda: of_layer(layer, module(), normal(0, *one), normal(1, *two))
+
+
+def _transformer(kind: Any) -> nn.Module:
+    return kind(256, 8, 1024, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+
+
+def _branch_drop(x: Any) -> Any:
+    return x * torch.empty(x.shape[0], 1, 1).bernoulli_(0.9) / 0.9
+
+
+def _squeezed() -> nn.Module:
+    gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(64, 16, 1), nn.ReLU(), nn.Conv2d(16, 64, 1), nn.Sigmoid())
+    return _Lambda(lambda gate, x: x * gate(x), gate)
+
+
 def _pooled_flat(pool: nn.Module) -> nn.Module:
     return nn.Sequential(pool, nn.Flatten())
 
@@ -87,6 +124,11 @@ LAYER_CASES: Mapping[str, Callable[[], Case]] = {
     "AdaptiveMaxPool2D": _spatial(L.AdaptiveMaxPool2D(7), nn.AdaptiveMaxPool2d(7), 16, 28, 28, 64),
     "AdaptiveMaxPool2D uneven": _spatial(L.AdaptiveMaxPool2D(5), nn.AdaptiveMaxPool2d(5), 16, 28, 28, 64),
     "AdaptiveMaxPool3D": _spatial(L.AdaptiveMaxPool3D(3), nn.AdaptiveMaxPool3d(3), 4, 8, 16, 16, 32),
+    "AdaptiveSoftmax": _plain(
+        L.AdaptiveSoftmax(10000, (1000, 4000)),
+        lambda: _Lambda(lambda m, x: m.log_prob(x), nn.AdaptiveLogSoftmaxWithLoss(256, 10000, [1000, 4000])),
+        *(256, 256),
+    ),
     "AvgPool1D": _spatial(L.AvgPool1D(2), nn.AvgPool1d(2), 16, 256, 64),
     "AvgPool2D": _spatial(L.AvgPool2D(2), nn.AvgPool2d(2), 16, 28, 28, 64),
     "AvgPool2D 3/2": _spatial(L.AvgPool2D(3, 2, _even(1, 2)), nn.AvgPool2d(3, 2, 1, count_include_pad=False), 16, 28, 28, 64),
@@ -116,6 +158,7 @@ LAYER_CASES: Mapping[str, Callable[[], Case]] = {
     "ConvTranspose3D 4/2": _spatial(
         L.ConvTranspose3D(16, 4, 2, _even(1, 3)), nn.ConvTranspose3d(32, 16, 4, 2, 1), 2, 8, 8, 8, 32
     ),
+    "CrossAttention": _of_two(L.CrossAttention(8), lambda: _CrossAttention(256, 8), (16, 128, 256), (16, 64, 256)),
     "Dense": _plain(L.Dense(512), lambda: nn.Linear(512, 512), 256, 512),
     "Dense sequence": _plain(L.Dense(512), lambda: nn.Linear(256, 512), 16, 128, 256),
     "DepthwiseConv2D": _spatial(L.DepthwiseConv2D(3), nn.Conv2d(128, 128, 3, padding=1, groups=128), 8, 56, 56, 128),
@@ -127,14 +170,23 @@ LAYER_CASES: Mapping[str, Callable[[], Case]] = {
     "Embedding": lambda: of_layer(
         L.Embedding(10000, 256), nn.Embedding(10000, 256), np.random.default_rng(0).integers(0, 10000, (16, 128), np.int32)
     ),
+    "FeedForward": _plain(
+        L.FeedForward(1024), lambda: nn.Sequential(nn.Linear(256, 1024), nn.GELU(), nn.Linear(1024, 256)), 16, 128, 256
+    ),
     "FractionalMaxPool2D": _spatial(
         L.FractionalMaxPool2D(2, output_ratio=0.7), nn.FractionalMaxPool2d(2, output_ratio=0.7), 16, 28, 28, 64
     ),
     "GRU": _plain(L.GRU(128), lambda: nn.GRU(64, 128, batch_first=True), 32, 64, 64),
     "GlobalAvgPool": _spatial(L.GlobalAvgPool(), _pooled_flat(nn.AdaptiveAvgPool2d(1)), 16, 28, 28, 64),
     "GlobalMaxPool": _spatial(L.GlobalMaxPool(), _pooled_flat(nn.AdaptiveMaxPool2d(1)), 16, 28, 28, 64),
+    "GroupNorm": _spatial(L.GroupNorm(8), nn.GroupNorm(8, 64), 16, 28, 28, 64),
+    "GroupNorm 32 groups": _spatial(L.GroupNorm(32), nn.GroupNorm(32, 256), 8, 14, 14, 256),
+    "GumbelSoftmax": _plain(L.GumbelSoftmax(), lambda: _Lambda(nn.functional.gumbel_softmax), 256, 1000),
+    "InstanceNorm": _spatial(L.InstanceNorm(), nn.InstanceNorm2d(64, affine=True), 16, 28, 28, 64),
     "LSTM": _plain(L.LSTM(128), lambda: nn.LSTM(64, 128, batch_first=True), 32, 64, 64),
     "LayerNorm": _plain(L.LayerNorm(), lambda: nn.LayerNorm(256), 16, 128, 256),
+    "LayerNorm 768": _plain(L.LayerNorm(), lambda: nn.LayerNorm(768), 8, 128, 768),
+    "LayerNorm 8 MiB": _plain(L.LayerNorm(), lambda: nn.LayerNorm(512), 32, 128, 512),
     "MaxPool1D": _spatial(L.MaxPool1D(2), nn.MaxPool1d(2), 16, 256, 64),
     "MaxPool2D": _spatial(L.MaxPool2D(2), nn.MaxPool2d(2), 16, 28, 28, 64),
     "MaxPool2D 3/2": _spatial(L.MaxPool2D(3, 2, _even(1, 2)), nn.MaxPool2d(3, 2, 1), 16, 28, 28, 64),
@@ -145,6 +197,12 @@ LAYER_CASES: Mapping[str, Callable[[], Case]] = {
     "Pad": _spatial(L.Pad(_even(2, 2)), nn.ConstantPad2d(2, 0.0), 16, 28, 28, 64),
     "Pad edge": _spatial(L.Pad(_even(2, 2), "edge"), nn.ReplicationPad2d(2), 16, 28, 28, 64),
     "Pad reflect": _spatial(L.Pad(_even(2, 2), "reflect"), nn.ReflectionPad2d(2), 16, 28, 28, 64),
+    "PatchEmbedding": lambda: of_layer(
+        L.PatchEmbedding(192, 16),
+        nn.Sequential(nn.Conv2d(3, 192, 16, 16), nn.Flatten(2)),
+        *(normal(0, 8, 112, 112, 3),),
+        spatial=True,
+    ),
     "PixelShuffle": _spatial(L.PixelShuffle(2), nn.PixelShuffle(2), 16, 28, 28, 64),
     "PixelUnshuffle": _spatial(L.PixelUnshuffle(2), nn.PixelUnshuffle(2), 16, 28, 28, 64),
     "RMSNorm": _plain(L.RMSNorm(), lambda: nn.RMSNorm(256, 1e-6), 16, 128, 256),
@@ -154,6 +212,20 @@ LAYER_CASES: Mapping[str, Callable[[], Case]] = {
         *(8, 56, 56, 64),
     ),
     "SimpleRNN": _plain(L.SimpleRNN(128), lambda: nn.RNN(64, 128, batch_first=True), 32, 64, 64),
+    "Softmax": _plain(L.Softmax(), lambda: nn.Softmax(-1), 256, 1024),
+    "SpatialDropout": _spatial(L.SpatialDropout(0.1), nn.Dropout2d(0.1), 16, 28, 28, 64),
+    "SqueezeExcitation": lambda: of_layer(L.SqueezeExcitation(16), _squeezed(), normal(0, 16, 28, 28, 64), spatial=True),
+    "StochasticDepth": _plain(L.StochasticDepth(0.1), lambda: _Lambda(_branch_drop), 16, 128, 256),
+    "TransformerDecoderBlock": _of_two(
+        L.TransformerDecoderBlock(L.MultiHeadAttention(8), L.CrossAttention(8), L.FeedForward(1024), L.LayerNorm()),
+        lambda: _transformer(nn.TransformerDecoderLayer),
+        *((16, 64, 256), (16, 64, 256)),
+    ),
+    "TransformerEncoderBlock": _plain(
+        L.TransformerEncoderBlock(L.MultiHeadAttention(8), L.FeedForward(1024), L.LayerNorm()),
+        lambda: _transformer(nn.TransformerEncoderLayer),
+        *(16, 64, 256),
+    ),
     "Upsample": _spatial(L.Upsample(2), nn.Upsample(scale_factor=2), 16, 28, 28, 64),
     "Upsample bilinear": _spatial(L.Upsample(2, "bilinear"), nn.Upsample(scale_factor=2, mode="bilinear"), 16, 28, 28, 64),
 }
@@ -178,10 +250,12 @@ ACTIVATION_CASES: Mapping[str, Callable[[], Case]] = {
         "log_softmax": nn.LogSoftmax(-1),
         "mish": nn.functional.mish,
         "relu": nn.functional.relu,
+        "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
         "relu6": nn.functional.relu6,
         "selu": nn.functional.selu,
         "sigmoid": torch.sigmoid,
         "silu": nn.functional.silu,
+        "squared_relu": lambda x: torch.square(torch.relu(x)),
         "softmax": nn.Softmax(-1),
         "softplus": nn.functional.softplus,
         "softsign": nn.functional.softsign,
@@ -190,12 +264,15 @@ ACTIVATION_CASES: Mapping[str, Callable[[], Case]] = {
 }
 
 
-def _loss(name: str, theirs: Callable[..., Any], outputs: Arrays, targets: Any, *more: Any) -> Callable[[], Case]:
-    """The mean over examples; `more` are torch's further inputs."""
+def _loss(
+    name: str, theirs: Callable[..., Any], outputs: Arrays, targets: Any, *more: Any, **options: Any
+) -> Callable[[], Case]:
+    """The mean over examples; `more` are torch's further inputs, `options` our loss's."""
 
     def ours(_: Any, *arrays: Any) -> Any:
         *given, targets = arrays
-        return jnp.mean(LOSSES[name](given[0] if len(given) == 1 else tuple(given), targets))
+        losses = LOSSES[name](given[0] if len(given) == 1 else tuple(given), targets, **options)
+        return reduce(losses) if isinstance(losses, Weighted) else jnp.mean(losses)
 
     return lambda: Case(ours, {}, (*outputs, targets), theirs, (*outputs, targets, *more), len(outputs))
 
@@ -208,6 +285,7 @@ _SIGNS = np.where(normal(3, 256) > 0, 1, -1)
 _SHARES = np.exp(_A) / np.exp(_A).sum(-1, keepdims=True)
 _SPOKEN, _WORDS = normal(4, 8, 100, 40), np.random.default_rng(2).integers(1, 40, (8, 20))
 _LENGTHS = np.full(8, 100), np.full(8, 20)
+_CLASS_WEIGHTS = torch.linspace(0.5, 2, 1000)
 
 
 def _ctc(logits: Any, words: Any, frames: Any, lengths: Any) -> Any:
@@ -221,6 +299,23 @@ LOSS_CASES: Mapping[str, Callable[[], Case]] = {
     ),
     "cosine_embedding": _loss("cosine_embedding", F.cosine_embedding_loss, (_A, _B), _SIGNS),
     "cross_entropy": _loss("cross_entropy", F.cross_entropy, (_LOGITS,), _LABELS),
+    "cross_entropy probabilities": _loss("cross_entropy", F.cross_entropy, (_A,), _SHARES),
+    "cross_entropy smoothed": _loss(
+        "cross_entropy", lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1), (_LOGITS,), _LABELS, label_smoothing=0.1
+    ),
+    "cross_entropy smoothed, weighted": _loss(
+        "cross_entropy",
+        lambda x, y: F.cross_entropy(x, y, _CLASS_WEIGHTS, label_smoothing=0.1),
+        *((_LOGITS,), _LABELS),
+        label_smoothing=0.1,
+        class_weights=tuple(_CLASS_WEIGHTS.tolist()),
+    ),
+    "cross_entropy weighted": _loss(
+        "cross_entropy",
+        lambda x, y: F.cross_entropy(x, y, _CLASS_WEIGHTS),
+        *((_LOGITS,), _LABELS),
+        class_weights=tuple(_CLASS_WEIGHTS.tolist()),
+    ),
     "ctc": _loss("ctc", _ctc, (_SPOKEN,), _WORDS, *_LENGTHS),
     "huber": _loss("huber", F.huber_loss, (_A,), _B),
     "kl_divergence": _loss("kl_divergence", lambda x, y: F.kl_div(x, y, reduction="batchmean"), (_A,), _SHARES),
