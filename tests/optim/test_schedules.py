@@ -71,7 +71,7 @@ EQUALS = {
     ),
     "straight one_cycle": (
         one_cycle(0.3, STEPS, shape="linear"),
-        lambda s, o: s.OneCycleLR(o, 0.3, STEPS + 1, pct_start=61 / (STEPS + 1), anneal_strategy="linear"),
+        lambda s, o: s.OneCycleLR(o, 0.3, STEPS + 1, anneal_strategy="linear"),
     ),
     "inverse_sqrt": (
         inverse_sqrt(0.3, STEPS, warmup_steps=25),

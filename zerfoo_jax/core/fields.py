@@ -79,6 +79,7 @@ def check_value(hint: Any, value: Any) -> tuple[Any, str]:
 
 _PLAIN_WORDS = {
     "dict_type": "should be a mapping",
+    "missing": "should have more items",
     "model_type": "should be a mapping",
     "string_type": "should be text",
     "tuple_type": "should be a list",

@@ -125,7 +125,7 @@ def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> 
 
 
 def _holds_layers(hint: Any) -> bool:
-    return hint is Layer or any(_holds_layers(argument) for argument in get_args(hint))
+    return (isinstance(hint, type) and issubclass(hint, Layer)) or any(_holds_layers(argument) for argument in get_args(hint))
 
 
 def _read_nested(value: Any, hint: Any, table: Table, place: str, problems: list[Problem]) -> Any:

@@ -65,12 +65,14 @@ class AttentionHeads(Layer):
 
     def split(self, params: Params, name: str, x: Array, features: int) -> Array:
         """The `query`, `key` or `value` of every head, (batch, seq, heads, head_dim)."""
-        y = self._projections(features)[name].forward(params[name], x).reshape(*x.shape[:2], -1, self.width(features))
+        y = self._projections(features)[name].forward(params[name], x)
+        head_dim = self.width(features)
+        y = y.reshape(*x.shape[:2], y.shape[-1] // head_dim, head_dim)
         return self.qk_norm.forward(params[f"{name}_norm"], y) if self.qk_norm and name != "value" else y
 
     def join(self, params: Params, y: Array, features: int) -> Array:
         """From what every head gives back to the features."""
-        return self._projections(features)["out"].forward(params["out"], y.reshape(*y.shape[:2], -1))
+        return self._projections(features)["out"].forward(params["out"], y.reshape(*y.shape[:2], y.shape[2] * y.shape[3]))
 
     def _projections(self, features: int) -> dict[str, Dense]:
         head_dim = self.width(features)

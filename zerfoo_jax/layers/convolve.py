@@ -78,8 +78,8 @@ def pad_spatially(x: Array, padding: Sequence[Edges], value: float = 0.0) -> Arr
 def _pointwise(x: Array, kernel: Array, strides: Numbers) -> Array:
     """A kernel of one tap is a matrix product."""
     x = x[:, *(slice(None, None, stride) for stride in strides)]
-    y = jnp.matmul(x.reshape(-1, x.shape[-1]), kernel.reshape(kernel.shape[-2:]))
-    return y.reshape(*x.shape[:-1], -1)
+    y = jnp.matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), kernel.reshape(kernel.shape[-2:]))
+    return y.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def _patchwise(x: Array, kernel: Array) -> Array:
@@ -90,7 +90,7 @@ def _patchwise(x: Array, kernel: Array) -> Array:
     split = [size for pair in zip(counts, taps, strict=True) for size in pair]
     order = [*range(1, 2 * len(taps), 2), *range(2, 2 * len(taps) + 1, 2)]
     patches = x.reshape(x.shape[0], *split, channels).transpose(0, *order, 2 * len(taps) + 1)
-    y = jnp.matmul(patches.reshape(x.shape[0] * math.prod(counts), -1), kernel.reshape(-1, features))
+    y = jnp.matmul(patches.reshape(x.shape[0] * math.prod(counts), math.prod(taps) * channels), kernel.reshape(-1, features))
     return y.reshape(x.shape[0], *counts, features)
 
 

@@ -91,7 +91,7 @@ def _by_products(x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges]
     """The outputs, from the products of every input with every tap."""
     *taps, channels, features = kernel.shape
     matrix = jnp.moveaxis(kernel, -2, 0).reshape(channels, -1)
-    y = jnp.matmul(x.reshape(-1, channels), matrix, preferred_element_type=wide_dtype(x.dtype))
+    y = jnp.matmul(x.reshape(math.prod(x.shape[:-1]), channels), matrix, preferred_element_type=wide_dtype(x.dtype))
     y = y.reshape(*x.shape[:-1], *taps, features)
     for axis in range(len(taps)):
         y = _added_up(y, 1 + axis, 1 + len(taps), strides[axis], dilation[axis])
@@ -107,7 +107,7 @@ def _added_up(y: Array, axis: int, tap_axis: int, stride: int, dilation: int) ->
     parts = (lax.index_in_dim(y, i, tap_axis, keepdims=False) for i in range(count))
     total = reduce(jnp.add, (_padded(part, axis, i, count - 1 - i) for i, part in enumerate(parts)))
     total = jnp.moveaxis(total, tap_axis, axis + 1)
-    return total.reshape(*total.shape[:axis], -1, *total.shape[axis + 2 :])
+    return total.reshape(*total.shape[:axis], math.prod(total.shape[axis : axis + 2]), *total.shape[axis + 2 :])
 
 
 def _padded(x: Array, axis: int, low: int, high: int, between: int = 0) -> Array:
@@ -155,4 +155,5 @@ def _interleaved(y: Array, strides: Numbers, groups: int) -> Array:
     y = y.reshape(batch, *sizes, groups, *strides, features // math.prod(strides) // groups)
     pairs = [axis for i in range(axes) for axis in (1 + i, 2 + axes + i)]
     y = y.transpose(0, *pairs, 1 + axes, 2 + 2 * axes)
-    return y.reshape(batch, *(size * stride for size, stride in zip(sizes, strides, strict=True)), -1)
+    larger = (size * stride for size, stride in zip(sizes, strides, strict=True))
+    return y.reshape(batch, *larger, features // math.prod(strides))

@@ -1,6 +1,7 @@
 """One number per channel for a whole sequence, image or volume."""
 
 from dataclasses import dataclass
+import math
 
 from jax import lax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ class GlobalMaxPool(_GlobalPool):
     """
 
     def forward(self, params: Params, x: Array) -> Array:
-        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        flat = x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
         return jnp.sum(jnp.where(_first_largest(flat), flat, jnp.zeros((), x.dtype)), axis=1)
 
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import PositiveInt
-from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.layers.attention import dot_product_attention
 from zerfoo_jax.layers.attention_heads import AttentionHeads
 from zerfoo_jax.layers.masks import expect_mask
+from zerfoo_jax.layers.rotary import RotaryPositions
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class MultiHeadAttention(AttentionHeads):
 
     causal: bool = False
     sliding_window: PositiveInt | None = None
-    rotary: Layer | None = None
+    rotary: RotaryPositions | None = None
     alibi: bool = False
     cache_length: PositiveInt | None = None
 

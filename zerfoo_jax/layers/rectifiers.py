@@ -7,8 +7,10 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.numeric import widened
 
 
 def relu(x: Array) -> Array:
@@ -31,16 +33,19 @@ def between(x: Array, low: float, high: float) -> Array:
     return lax.clamp(jnp.asarray(low, x.dtype), x, jnp.asarray(high, x.dtype))
 
 
+@checked
 def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
     """x where positive, `negative_slope` x elsewhere (Maas et al., 2013)."""
     return jnp.where(x > 0, x, negative_slope * x)
 
 
+@checked
 def prelu(x: Array, *, slope: float = 0.25) -> Array:
     """x where positive, `slope` x elsewhere (He et al., arXiv 1502.01852); the layer `PReLU` learns the slope."""
     return leaky_relu(x, negative_slope=slope)
 
 
+@checked
 def scaled_relu(x: Array, *, scale: PositiveFloat = 1.1) -> Array:
     """max(scale · x, 0); LOOM's relu, whose scale is 1.1."""
     return jax.nn.relu(scale * x)
@@ -51,11 +56,13 @@ def squared_relu(x: Array) -> Array:
     return jnp.square(jax.nn.relu(x))
 
 
+@checked
 def elu(x: Array, *, alpha: float = 1.0) -> Array:
     """x where positive, alpha (exp(x) - 1) elsewhere (Clevert et al., arXiv 1511.07289)."""
     return jax.nn.elu(x, alpha)
 
 
+@checked
 def celu(x: Array, *, alpha: PositiveFloat = 1.0) -> Array:
     """x where positive, alpha (exp(x / alpha) - 1) elsewhere, smooth for every alpha (Barron, arXiv 1704.07483)."""
     return jax.nn.celu(x, alpha)
@@ -66,6 +73,8 @@ def selu(x: Array) -> Array:
     return jax.nn.selu(x)
 
 
+@checked
 def softplus(x: Array, *, beta: PositiveFloat = 1.0) -> Array:
     """log(1 + exp(beta x)) / beta, without overflow."""
-    return jax.nn.softplus(beta * x) / beta
+    wide = widened(x)
+    return (jax.nn.softplus(beta * wide) / beta).astype(x.dtype)

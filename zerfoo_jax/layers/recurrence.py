@@ -82,7 +82,7 @@ def _where(counts: Array | None, new: States, old: States | None) -> States:
 
 def _flat(x: Array) -> Array:
     """(time, batch, n) -> (time · batch, n): XLA's matrix product over two axes at once takes four times as long."""
-    return x.reshape(-1, x.shape[-1])
+    return x.reshape(x.shape[0] * x.shape[1], x.shape[2])
 
 
 def project(x: Array, kernel: Array, bias: Array) -> Array:

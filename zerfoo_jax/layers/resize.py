@@ -87,7 +87,7 @@ class PixelShuffle(_Resize):
         batch, height, width, channels = x.shape
         square = (self.factor, self.factor)
         y = x.reshape(batch, height, width, channels // self.factor**2, *square).transpose(0, 1, 4, 2, 5, 3)
-        return y.reshape(batch, height * self.factor, width * self.factor, -1)
+        return y.reshape(batch, height * self.factor, width * self.factor, channels // self.factor**2)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class PixelUnshuffle(_Resize):
         batch, height, width, channels = x.shape
         n = self.factor
         y = x.reshape(batch, height // n, n, width // n, n, channels).transpose(0, 1, 3, 5, 2, 4)
-        return y.reshape(batch, height // n, width // n, -1)
+        return y.reshape(batch, height // n, width // n, n * n * channels)
 
 
 @dataclass(frozen=True)

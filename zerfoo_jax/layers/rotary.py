@@ -43,7 +43,8 @@ def rotary_embedding(
     frequencies, magnitude = rotary_frequencies(turned.shape[-1], base, scaling)
     angles = (positions.astype(wide.dtype)[:, None] * jnp.asarray(frequencies, wide.dtype)[None, :])[None, :, None, :]
     cos, sin = magnitude * jnp.cos(angles), magnitude * jnp.sin(angles)
-    pairs = turned.reshape(*turned.shape[:-1], *((2, -1) if layout == "half" else (-1, 2)))
+    half = turned.shape[-1] // 2
+    pairs = turned.reshape(*turned.shape[:-1], *((2, half) if layout == "half" else (half, 2)))
     axis = -2 if layout == "half" else -1
     first, second = (lax.index_in_dim(pairs, i, axis, keepdims=False) for i in range(2))
     turned = jnp.stack([first * cos - second * sin, second * cos + first * sin], axis).reshape(turned.shape)

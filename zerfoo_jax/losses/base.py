@@ -21,6 +21,15 @@ class Weighted(NamedTuple):
     weight: Array
 
 
+def size(x: Array) -> Array:
+    """|x|, with slope 0 at 0 as in torch.
+
+    >>> float(jax.grad(size)(0.0))
+    0.0
+    """
+    return x * jnp.sign(x)
+
+
 def reduce(losses: Array | Weighted, reduction: Reduction = "mean", weights: Array | None = None) -> Array:
     """The mean, the sum, or all of what a loss gives per example.
 

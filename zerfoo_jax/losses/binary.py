@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, PositiveFloat
 from zerfoo_jax.core.shapes import expect_axes, expect_same_shape
@@ -25,6 +26,7 @@ def binary_cross_entropy(outputs: Array, targets: Array) -> Array:
     return mean_per_example(-(t * _log(p) + (1 - t) * _log(1 - p)))
 
 
+@checked
 def binary_cross_entropy_with_logits(
     outputs: Array, targets: Array, *, pos_weight: PositiveFloat | tuple[PositiveFloat, ...] = 1.0
 ) -> Array:
@@ -44,6 +46,7 @@ def binary_cross_entropy_with_logits(
     return mean_per_example(jnp.broadcast_to(w, x.shape) * t * if_one + (1 - t) * if_zero)
 
 
+@checked
 def focal(outputs: Array, targets: Array, *, gamma: NonNegativeFloat = 2.0, alpha: Fraction | None = 0.25) -> Array:
     """α_t (1 - p_t)^γ · -log p_t of logits x, averaged over all axes but the first: (batch, ...) -> (batch,).
 
@@ -55,11 +58,13 @@ def focal(outputs: Array, targets: Array, *, gamma: NonNegativeFloat = 2.0, alph
     """
     x, t = _same(outputs, targets, "focal")
     if_one, if_zero = _from_logits(x)
-    wrong = t * jax.nn.sigmoid(-x) + (1 - t) * jax.nn.sigmoid(x)
+    # (1 - p_t)^γ by its logarithm: where γ < 1 and p_t is almost 1, the power's own slope is infinite.
+    log_wrong = jnp.logaddexp(_log_or_none(t) - jax.nn.softplus(x), _log_or_none(1 - t) - jax.nn.softplus(-x))
     share = 1.0 if alpha is None else alpha * t + (1 - alpha) * (1 - t)
-    return mean_per_example(share * wrong**gamma * (t * if_one + (1 - t) * if_zero))
+    return mean_per_example(share * jnp.exp(gamma * log_wrong) * (t * if_one + (1 - t) * if_zero))
 
 
+@checked
 def hinge(outputs: Array, targets: Array, *, margin: PositiveFloat = 1.0) -> Array:
     """max(0, margin - s x) of scores x, averaged over all axes but the first: (batch, ...) -> (batch,).
 
@@ -70,9 +75,10 @@ def hinge(outputs: Array, targets: Array, *, margin: PositiveFloat = 1.0) -> Arr
     [0.5, 1.5, 0.0]
     """
     x, t = _same(outputs, targets, "hinge")
-    return mean_per_example(jnp.maximum(margin - jnp.where(t > 0, x, -x), 0))
+    return mean_per_example(jax.nn.relu(margin - jnp.where(t > 0, x, -x)))
 
 
+@checked
 def dice(outputs: Array, targets: Array, *, smooth: NonNegativeFloat = 1.0) -> Array:
     """1 - (2 Σ p t + smooth) / (Σ p + Σ t + smooth) of masks, averaged over channels: (batch, ..., channels) -> (batch,).
 
@@ -100,6 +106,12 @@ def _same(outputs: Array, targets: Array, loss: str) -> tuple[Array, Array]:
 def _log(p: Array) -> Array:
     possible = p > 0
     return jnp.where(possible, jnp.log(jnp.where(possible, p, 1)), LEAST_LOG)
+
+
+def _log_or_none(p: Array) -> Array:
+    """log p, and -∞ without a slope where p is 0."""
+    possible = p > 0
+    return jnp.where(possible, jnp.log(jnp.where(possible, p, 1)), -jnp.inf)
 
 
 def _from_logits(x: Array) -> tuple[Array, Array]:

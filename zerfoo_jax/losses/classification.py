@@ -1,8 +1,10 @@
 """Losses for choosing among classes."""
 
 from jax import lax
+from jax.nn import logsumexp, relu
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import NonNegativeFloat, PositiveFloat, Probability
 from zerfoo_jax.core.types import Array
@@ -12,6 +14,7 @@ from zerfoo_jax.numeric import widened
 ClassWeights = tuple[NonNegativeFloat, ...]
 
 
+@checked
 def cross_entropy(
     logits: Array,
     labels: Array,
@@ -59,6 +62,7 @@ def cross_entropy(
     return loss if own is None else Weighted(loss, own)
 
 
+@checked
 def nll(
     log_probabilities: Array, labels: Array, *, class_weights: ClassWeights | None = None, ignore_index: int | None = None
 ) -> Array | Weighted:
@@ -78,6 +82,7 @@ def nll(
     return loss if own is None else Weighted(loss, own)
 
 
+@checked
 def softmax_focal(logits: Array, labels: Array, *, gamma: NonNegativeFloat = 2.0) -> Array:
     """(1 - p)^γ · -log p, p = softmax(logits) at the label: easy examples count less: (..., classes), (...) -> (...).
 
@@ -88,9 +93,14 @@ def softmax_focal(logits: Array, labels: Array, *, gamma: NonNegativeFloat = 2.0
     """
     loss = cross_entropy(logits, labels)
     assert not isinstance(loss, Weighted)
-    return (-jnp.expm1(-loss)) ** gamma * loss
+    # (1 - p)^γ by its logarithm: where γ < 1 and p is almost 1, the power's own slope is infinite.
+    logits = widened(logits)
+    right = lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == labels[..., None].astype(jnp.int32)
+    log_wrong = logsumexp(jnp.where(right, -jnp.inf, logits), axis=-1) - logsumexp(logits, axis=-1)
+    return jnp.exp(gamma * log_wrong) * loss
 
 
+@checked
 def multi_margin(outputs: Array, labels: Array, *, margin: PositiveFloat = 1.0) -> Array:
     """Σ_{k ≠ y} max(0, margin - x_y + x_k) / classes: scores x (..., classes), class numbers y (...) -> (...).
 
@@ -102,7 +112,7 @@ def multi_margin(outputs: Array, labels: Array, *, margin: PositiveFloat = 1.0) 
     outputs = widened(outputs)
     if not _are_numbers("multi_margin", outputs, labels):
         raise ShapeError("multi_margin: labels are class numbers, not probabilities")
-    terms = jnp.maximum(margin - _at(outputs, labels)[..., None] + outputs, 0)
+    terms = relu(margin - _at(outputs, labels)[..., None] + outputs)
     return jnp.mean(terms, axis=-1) - margin / outputs.shape[-1]  # the right class's own term is the margin
 
 

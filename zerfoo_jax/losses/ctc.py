@@ -4,6 +4,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import NonNegativeInt
 from zerfoo_jax.core.types import Array
@@ -13,6 +14,7 @@ IMPOSSIBLE = -1e30
 """The logarithm of 0: as an infinity, its differences would be NaN."""
 
 
+@checked
 def ctc(
     outputs: Array | tuple[Array, Array], targets: Array, *, blank: NonNegativeInt = 0, zero_infinity: bool = False
 ) -> Array:

@@ -2,12 +2,15 @@
 
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.losses.base import size
 from zerfoo_jax.numeric import widened
 
 
+@checked
 def kl_divergence(outputs: Array, targets: Array, *, log_target: bool = False) -> Array:
     """Σ_k t_k (log t_k - x_k), x the outputs, which are log-probabilities: (..., classes) each -> (...).
 
@@ -27,6 +30,7 @@ def kl_divergence(outputs: Array, targets: Array, *, log_target: bool = False) -
     return jnp.sum(jnp.where(possible, p * (log_p - outputs), 0), axis=-1)
 
 
+@checked
 def wasserstein(outputs: Array, targets: Array, *, bin_width: PositiveFloat = 1.0) -> Array:
     """bin_width Σ_k |P_k - T_k|, P and T the running sums of two distributions over ordered bins: (..., bins) -> (...).
 
@@ -41,4 +45,4 @@ def wasserstein(outputs: Array, targets: Array, *, bin_width: PositiveFloat = 1.
     outputs = widened(outputs)
     # The last sums are both 1; what rounding leaves of their difference is no distance.
     moved = jnp.cumsum(outputs - targets.astype(outputs.dtype), axis=-1)[..., :-1]
-    return bin_width * jnp.sum(jnp.abs(moved), axis=-1)
+    return bin_width * jnp.sum(size(moved), axis=-1)

@@ -3,17 +3,21 @@
 from typing import Annotated
 
 from annotated_types import Ge, Le
+import jax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import NonNegativeFloat
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.losses.base import size
 from zerfoo_jax.numeric import widened
 
 Cosine = Annotated[float, Ge(-1), Le(1)]
 Norm = Annotated[float, Ge(1)]
 
 
+@checked
 def cosine_embedding(outputs: tuple[Array, Array], targets: Array, *, margin: Cosine = 0.0) -> Array:
     """1 - cos(a, b) of pairs (a, b) with target above 0, and max(0, cos(a, b) - margin) of others: -> (...).
 
@@ -28,9 +32,10 @@ def cosine_embedding(outputs: tuple[Array, Array], targets: Array, *, margin: Co
     epsilon = 1e-12
     squares = (jnp.sum(a * a, axis=-1) + epsilon) * (jnp.sum(b * b, axis=-1) + epsilon)
     cosine = jnp.sum(a * b, axis=-1) / jnp.sqrt(squares)
-    return jnp.where(targets > 0, 1 - cosine, jnp.maximum(cosine - margin, 0))
+    return jnp.where(targets > 0, 1 - cosine, jax.nn.relu(cosine - margin))
 
 
+@checked
 def contrastive(outputs: tuple[Array, Array], targets: Array, *, margin: NonNegativeFloat = 1.0) -> Array:
     """D²/2 of pairs with target above 0, max(0, margin - D)²/2 of others, D = |a - b|: (a, b) -> (...).
 
@@ -46,9 +51,10 @@ def contrastive(outputs: tuple[Array, Array], targets: Array, *, margin: NonNega
     square = jnp.sum((a - b) ** 2, axis=-1)
     # A distance of 0 has no slope: equal embeddings have no direction to part in.
     distance = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
-    return jnp.where(targets > 0, square, jnp.maximum(margin - distance, 0) ** 2) / 2
+    return jnp.where(targets > 0, square, jax.nn.relu(margin - distance) ** 2) / 2
 
 
+@checked
 def triplet(
     outputs: tuple[Array, Array, Array],
     targets: Array,
@@ -70,11 +76,11 @@ def triplet(
     apart = _distance(anchor, negative, p)
     if swap:
         apart = jnp.minimum(apart, _distance(positive, negative, p))
-    return jnp.maximum(_distance(anchor, positive, p) - apart + margin, 0)
+    return jax.nn.relu(_distance(anchor, positive, p) - apart + margin)
 
 
 def _distance(a: Array, b: Array, p: float) -> Array:
-    difference = jnp.abs(a - b + 1e-6)
+    difference = size(a - b + 1e-6)
     if p == 1:
         return jnp.sum(difference, axis=-1)
     if p == 2:

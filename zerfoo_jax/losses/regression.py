@@ -2,11 +2,12 @@
 
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, PositiveFloat
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.losses.base import mean_per_example
+from zerfoo_jax.losses.base import mean_per_example, size
 from zerfoo_jax.numeric import widened
 from zerfoo_jax.numeric.correlation import pearson
 from zerfoo_jax.numeric.weighting import spread
@@ -31,9 +32,10 @@ def mae(outputs: Array, targets: Array) -> Array:
     >>> mae(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 4.0]])).tolist()
     [1.5]
     """
-    return mean_per_example(jnp.abs(_error("mae", outputs, targets)))
+    return mean_per_example(size(_error("mae", outputs, targets)))
 
 
+@checked
 def huber(outputs: Array, targets: Array, *, delta: PositiveFloat = 1.0) -> Array:
     """e²/2 for errors |e| <= δ, and δ (|e| - δ/2) beyond, averaged over all axes but the first: (batch, ...) -> (batch,).
 
@@ -45,6 +47,7 @@ def huber(outputs: Array, targets: Array, *, delta: PositiveFloat = 1.0) -> Arra
     return mean_per_example(_huber(_error("huber", outputs, targets), delta))
 
 
+@checked
 def smooth_l1(outputs: Array, targets: Array, *, beta: NonNegativeFloat = 1.0) -> Array:
     """`huber` with δ = β, divided by β: absolute error, rounded off within β; for β = 0 it is `mae`.
 
@@ -54,9 +57,10 @@ def smooth_l1(outputs: Array, targets: Array, *, beta: NonNegativeFloat = 1.0) -
     [0.25, 2.0]
     """
     error = _error("smooth_l1", outputs, targets)
-    return mean_per_example(_huber(error, beta) / beta if beta else jnp.abs(error))
+    return mean_per_example(_huber(error, beta) / beta if beta else size(error))
 
 
+@checked
 def quantile(outputs: Array, targets: Array, *, quantiles: tuple[Fraction, ...] = (0.5,)) -> Array:
     """max(q e, (q - 1) e) of e = target - output, averaged over quantiles q and all axes but the first.
 
@@ -99,8 +103,8 @@ def correlation(outputs: Array, targets: Array, weights: Array) -> dict[str, Arr
 
 
 def _huber(error: Array, delta: float) -> Array:
-    size = jnp.abs(error)
-    return jnp.where(size <= delta, error**2 / 2, delta * (size - delta / 2))
+    distance = jnp.abs(error)
+    return jnp.where(distance <= delta, error**2 / 2, delta * (distance - delta / 2))
 
 
 def _error(loss: str, outputs: Array, targets: Array) -> Array:

@@ -4,6 +4,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.types import Array
@@ -19,6 +20,7 @@ Chunk = tuple[Array, Array, Array]
 """Hidden (tokens, features), targets and weights (tokens,); all chunks together have one more axis in front."""
 
 
+@checked
 def vocabulary_cross_entropy(
     outputs: tuple[Array, Array],
     targets: Array,

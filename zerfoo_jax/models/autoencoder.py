@@ -2,6 +2,7 @@
 
 import jax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import NonNegativeFloat, PositiveInt, PositiveInts
 from zerfoo_jax.core.layer import Layer
@@ -15,6 +16,7 @@ Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
 """Height, width and channels of an image."""
 
 
+@checked
 def autoencoder(
     *, image_shape: Shape, features: PositiveInt = 32, widths: PositiveInts = (32, 64), output: ActivationSpec = "linear"
 ) -> Graph:
@@ -31,6 +33,7 @@ def autoencoder(
     return _around(Dense(features), image_shape, widths, output)
 
 
+@checked
 def vae(
     *,
     image_shape: Shape,

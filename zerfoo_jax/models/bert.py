@@ -4,6 +4,7 @@ What is special: every token sees the whole text; norms stand behind the sums, n
 token there is one for the whole text, made from the first token's.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.layers import (
     Activation,
@@ -21,6 +22,7 @@ from zerfoo_jax.layers import (
 from zerfoo_jax.layers.activation import ActivationSpec
 
 
+@checked
 def bert(
     *,
     vocab_size: PositiveInt = 30522,

@@ -4,6 +4,7 @@ What is special: within a block every layer sees what all layers before it found
 blocks a transition halves the channels and the image.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, PositiveInts, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph.graph import Graph
@@ -27,6 +28,7 @@ BOTTLENECK = 4
 """A layer's 1x1 convolution is that many times as wide as what it adds."""
 
 
+@checked
 def densenet121(
     *,
     num_classes: PositiveInt = 1000,

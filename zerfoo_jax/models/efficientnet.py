@@ -6,6 +6,7 @@ that makes the whole family out of the first, by more channels and more blocks.
 
 import math
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph.graph import Graph
@@ -38,6 +39,7 @@ STEM = 32
 SILU = Activation("silu")
 
 
+@checked
 def efficientnet_b0(
     *,
     num_classes: PositiveInt = 1000,

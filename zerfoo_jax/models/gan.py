@@ -6,6 +6,7 @@ one model and train in one step, with the loss `adversarial` and the images as i
 
 import jax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, PositiveInts
 from zerfoo_jax.core.types import Array, Params, State
 from zerfoo_jax.graph.graph_of import graph_of
@@ -14,6 +15,7 @@ from zerfoo_jax.layers.activation import ActivationSpec
 from zerfoo_jax.models.autoencoder import Shape, image_decoder, image_encoder
 
 
+@checked
 def gan(
     *,
     image_shape: Shape,

@@ -4,6 +4,7 @@ What is special: pre-norm blocks; rotary positions, so that any window of a long
 one `Stack`, so that depth costs neither leaves nor host work.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.layers import (
     Embedding,
@@ -19,6 +20,7 @@ from zerfoo_jax.layers import (
 from zerfoo_jax.layers.vocabulary import Output
 
 
+@checked
 def gpt(
     *,
     vocab_size: PositiveInt = 256,

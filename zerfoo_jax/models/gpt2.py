@@ -3,6 +3,7 @@
 What is special: pre-norm blocks, learned positions, and one table for reading tokens and for scoring them.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.layers import (
     Dropout,
@@ -19,6 +20,7 @@ from zerfoo_jax.layers.activation import ActivationSpec
 from zerfoo_jax.layers.vocabulary import Output
 
 
+@checked
 def gpt2(
     *,
     vocab_size: PositiveInt = 50257,

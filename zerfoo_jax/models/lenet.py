@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
@@ -11,6 +12,7 @@ from zerfoo_jax.models.state_dict import Names, Tensor, after_flatten
 from zerfoo_jax.models.torch_names import torch_names
 
 
+@checked
 def lenet(
     *, num_classes: PositiveInt = 10, activation: ActivationSpec = "tanh", padding: Literal["SAME", "VALID"] = "VALID"
 ) -> Graph:

@@ -8,6 +8,7 @@ tied, scaled embeddings, a head_dim of its own and gates of gelu.
 
 from typing import Literal
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
@@ -28,6 +29,7 @@ from zerfoo_jax.layers.rotary_scaling import RotaryScalingSpec
 from zerfoo_jax.layers.vocabulary import Output
 
 
+@checked
 def llama(
     *,
     vocab_size: PositiveInt = 32000,

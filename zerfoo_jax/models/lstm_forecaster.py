@@ -1,9 +1,11 @@
 """A recurrent network that forecasts the next values of a series."""
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.layers import LSTM, Dense, Dropout, Sequential
 
 
+@checked
 def lstm_forecaster(*, horizon: PositiveInt, features: PositiveInt = 64, dropout: Probability = 0.0) -> Sequential:
     """A window (batch, time, channels) to the next `horizon` values (batch, horizon).
 

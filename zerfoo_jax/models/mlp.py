@@ -1,11 +1,13 @@
 """The multilayer perceptron."""
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers import Activation, Dense, Dropout, Flatten, Sequential
 from zerfoo_jax.layers.activation import ActivationSpec
 
 
+@checked
 def mlp(
     *,
     features: PositiveInt,

@@ -6,6 +6,7 @@ Where a block halves the image or widens it, a 1x1 convolution fits the input to
 
 from collections.abc import Callable
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
@@ -18,6 +19,7 @@ WIDTHS: Widths = (64, 128, 256, 512)
 RELU = Activation("relu")
 
 
+@checked
 def resnet18(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_images: bool = False) -> Graph:
     """Images (batch, height, width, channels) to logits (batch, num_classes): 18 layers, two 3x3 convolutions a block.
 
@@ -32,6 +34,7 @@ def resnet18(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_
     return _resnet(_basic, (2, 2, 2, 2), 1, widths, num_classes, small_images)
 
 
+@checked
 def resnet34(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_images: bool = False) -> Graph:
     """As `resnet18`, with 34 layers.
 
@@ -43,6 +46,7 @@ def resnet34(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_
     return _resnet(_basic, (3, 4, 6, 3), 1, widths, num_classes, small_images)
 
 
+@checked
 def resnet50(*, num_classes: PositiveInt = 1000, widths: Widths = WIDTHS, small_images: bool = False) -> Graph:
     """As `resnet18`, with 50 layers in bottleneck blocks: 1x1, 3x3 and 1x1 convolutions, the last four times as wide.
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
@@ -23,6 +24,7 @@ from zerfoo_jax.layers import (
 )
 
 
+@checked
 def text_classifier(
     *,
     num_classes: PositiveInt,

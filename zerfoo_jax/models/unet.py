@@ -5,6 +5,7 @@ from below, what the stage of its own size saw on the way down. Unlike in the pa
 output is as large as the image, and are followed by batch normalisation.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, PositiveInts
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph.graph import Graph
@@ -14,6 +15,7 @@ from zerfoo_jax.models.state_dict import Names
 from zerfoo_jax.models.torch_names import torch_names
 
 
+@checked
 def unet(*, num_classes: PositiveInt = 2, widths: PositiveInts = (64, 128, 256, 512, 1024)) -> Graph:
     """Images (batch, height, width, channels) to logits (batch, height, width, num_classes).
 

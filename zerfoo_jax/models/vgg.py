@@ -4,6 +4,7 @@ What is special: nothing but 3x3 convolutions and pooling, then three wide fully
 parameters.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph.graph import Graph
@@ -16,6 +17,7 @@ DEPTHS = (2, 2, 3, 3, 3)
 Widths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
+@checked
 def vgg16(
     *,
     num_classes: PositiveInt = 1000,

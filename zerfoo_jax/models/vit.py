@@ -4,6 +4,7 @@ What is special: an image is a sequence of patches, and a token of no patch gath
 stand in one `Stack`.
 """
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
@@ -24,6 +25,7 @@ from zerfoo_jax.models.state_dict import CONV, LINEAR, Names, Tensor, leading_on
 from zerfoo_jax.models.torch_names import Entries, fused_attention, kernel_and_bias, scale_and_bias
 
 
+@checked
 def vit(
     *,
     num_classes: PositiveInt = 1000,

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.leaves import STACKS, layer_axes, norm
 from zerfoo_jax.optim.optimizer import Optimizer, promoting
 from zerfoo_jax.optim.transformation import stateless

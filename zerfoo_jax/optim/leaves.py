@@ -13,7 +13,7 @@ from zerfoo_jax.numeric import widened
 
 DECAYED_LEAVES = ("kernel", "embedding")
 STACKS = ("stack_*",)
-"""What `Stack`s are called in a path, in a `Sequential` and in the architectures of `models`; a graph of your own may differ."""
+"""What `Stack`s are called in the paths of a `Sequential` and of the architectures; a graph of your own may differ."""
 
 
 def named_leaves(params: Tree, names: Collection[str]) -> Tree:

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import Fraction, PositiveInt
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.evaluation import where_kept
 from zerfoo_jax.optim.optimizer import Optimizer, promoting
 from zerfoo_jax.optim.transformation import transformation

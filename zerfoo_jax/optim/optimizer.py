@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import NonNegativeFloat
 from zerfoo_jax.core.types import Tree
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.leaves import named_leaves
 from zerfoo_jax.optim.plateau import MeasuredSchedule
 from zerfoo_jax.optim.schedule import Schedule

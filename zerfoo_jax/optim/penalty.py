@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import NonNegativeFloat
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.numeric import widened
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.leaves import DECAYED_LEAVES, expect_matches, first_match
 from zerfoo_jax.optim.optimizer import Optimizer, promoting
 from zerfoo_jax.optim.transformation import transformation

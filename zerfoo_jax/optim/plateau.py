@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from zerfoo_jax.core.types import Array, Tree
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.schedule import Schedule, after_warmup
 from zerfoo_jax.optim.transformation import transformation
 

@@ -26,7 +26,7 @@ def after_warmup(schedule: Schedule, peak: float, warmup_steps: int, steps: int)
     return rate
 
 
-def expect_room(warmup_steps: int, steps: int) -> None:
+def expect_room(warmup_steps: float, steps: int) -> None:
     """Raises `ConfigError` where the warm-up is longer than the run."""
     if warmup_steps > steps:
         raise ConfigError(f"warmup_steps = {warmup_steps} is longer than the run of {steps} steps", fix="shorten the warm-up")

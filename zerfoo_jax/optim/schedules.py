@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import optax
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.schedule import PositiveFraction, Schedule, after_warmup
 
 

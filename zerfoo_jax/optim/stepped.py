@@ -5,10 +5,10 @@ from typing import Literal
 
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.optim.schedule import PositiveFraction, Schedule, after_warmup, expect_room
 
 
@@ -98,12 +98,13 @@ def one_cycle(
 ) -> Schedule:
     """One rise from `initial_fraction` of the peak and one fall to `final_fraction` of it (Smith & Topin, arXiv 1708.07120).
 
-    The rise takes `warmup_steps`, by default three tenths of the run; both are half cosines or straight lines.
+    The rise takes `warmup_steps`, by default three tenths of the run, counted as torch does; both are half cosines or straight
+    lines.
 
     >>> [round(float(one_cycle(1.0, 6, warmup_steps=2, shape="linear")(n)), 2) for n in range(7)]
     [0.04, 0.52, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
-    rise = round(0.3 * steps) if warmup_steps is None else warmup_steps
+    rise = max(0.3 * (steps + 1) - 1, 0) if warmup_steps is None else warmup_steps
     expect_room(rise, steps)
 
     def between(start: float, end: float, part: Array) -> Array:

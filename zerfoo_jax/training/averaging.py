@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 
+from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.optim.checked import checked
 from zerfoo_jax.training.step import Decay
 
 

@@ -38,7 +38,7 @@ class Objective:
         for name in RESERVED & set(self.metrics):
             raise ConfigError(f"a metric cannot be called {name!r}: that is what the step itself reports", fix="rename it")
 
-    def run(self, params: Params, state: State, batch: Batch, key: Array | None, train: bool) -> tuple[Array, State]:
+    def run(self, params: Params, state: State, batch: Batch, key: Array | None, train: bool) -> tuple[Tree, State]:
         """The model's output in the policy's output dtype, and its new state.
 
         Several outputs stay in the compute dtype: a head that leaves its product to the loss wants it in that precision.

@@ -1,12 +1,13 @@
-"""Makers of optimizers and schedules check what they are given, from a config file and from Python alike."""
+"""Functions of tables check their options alike, whether a config file or Python gives them."""
 
 from collections.abc import Callable
 from functools import wraps
 import inspect
-from typing import ParamSpec, TypeVar, get_type_hints
+from typing import ParamSpec, TypeVar, get_args, get_type_hints
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief
 from zerfoo_jax.core.fields import check_options, check_value, options
+from zerfoo_jax.core.types import Array
 
 Parameters = ParamSpec("Parameters")
 Made = TypeVar("Made")
@@ -32,8 +33,8 @@ def checked(function: Callable[Parameters, Made]) -> Callable[Parameters, Made]:
         given = signature.bind(*positional, **leading, **{k: None for k in options(function)}).arguments
         hints = get_type_hints(function, include_extras=True)
         for name in given:
-            # Optimizers are left to the type checker: Pydantic would rebuild what it checks.
-            skipped = name in options(function) or isinstance(hints[name], type)
+            # Arrays and optimizers are left to the function itself: Pydantic would rebuild what it checks.
+            skipped = name in options(function) or isinstance(hints[name], type) or Array in get_args(hints[name])
             complaint = "" if skipped else check_value(hints[name], given[name])[1]
             if complaint:
                 problems.append(Problem(f"{function.__name__}.{name} = {brief(given[name])}: {complaint}", name))
