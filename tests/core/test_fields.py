@@ -89,7 +89,7 @@ REFUSED = [
     (tuple[int, ...], "12", "should be a list"),
     (tuple[int, ...], 3, "should be a list"),
     (tuple[int, ...], {}, "should be a list"),
-    (tuple[int, int], [1], "required"),
+    (tuple[int, int], [1], "more items"),
     (tuple[int, ...], [1, True], "should be a valid integer"),
     (Literal["a", "b"], "c", "should be 'a' or 'b'"),
     (Literal["a"] | PositiveInt, -1, "should be 'a' or greater than 0"),

@@ -24,6 +24,7 @@ class Weighted(NamedTuple):
 def size(x: Array) -> Array:
     """|x|, with slope 0 at 0 as in torch.
 
+    >>> import jax
     >>> float(jax.grad(size)(0.0))
     0.0
     """
