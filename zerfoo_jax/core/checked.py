@@ -1,9 +1,9 @@
 """Functions of tables check their options alike, whether a config file or Python gives them."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 import inspect
-from typing import ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Any, ParamSpec, TypeVar, get_args, get_type_hints
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief
 from zerfoo_jax.core.fields import check_options, check_value, options
@@ -31,7 +31,7 @@ def checked(function: Callable[Parameters, Made]) -> Callable[Parameters, Made]:
         chosen, problems = check_options(function, {k: v for k, v in named.items() if not _is_positional(signature, k)})
         leading = {k: v for k, v in named.items() if _is_positional(signature, k)}
         given = signature.bind(*positional, **leading, **{k: None for k in options(function)}).arguments
-        hints = get_type_hints(function, include_extras=True)
+        hints = _hints(function)
         for name in given:
             # Arrays and optimizers are left to the function itself: Pydantic would rebuild what it checks.
             skipped = name in options(function) or isinstance(hints[name], type) or Array in get_args(hints[name])
@@ -43,6 +43,11 @@ def checked(function: Callable[Parameters, Made]) -> Callable[Parameters, Made]:
         return function(*positional, **leading, **chosen)  # type: ignore[call-arg] - as the signature has them
 
     return call
+
+
+@cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(function, include_extras=True)
 
 
 def _is_positional(signature: inspect.Signature, name: str) -> bool:

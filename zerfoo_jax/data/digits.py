@@ -8,7 +8,7 @@ import numpy as np
 from zerfoo_jax.data.baselines import majority_accuracy
 from zerfoo_jax.data.npy import load_npz
 from zerfoo_jax.data.source import ArraySource, Dataset
-from zerfoo_jax.data.split import EveryKth, every_kth
+from zerfoo_jax.data.split import EveryKth, every_kth, held_rows
 
 PACKAGED = Path(__file__).parent / "packaged"
 
@@ -26,7 +26,7 @@ def digits(*, held_out: EveryKth = 5, targets: Literal["class", "picture"] = "cl
     (1438, 359)
     """
     inputs, classes = load_digits()
-    held = np.arange(len(classes)) % held_out == held_out - 1
+    held = held_rows(len(classes), held_out)
     if targets == "picture":
         error = float(np.sqrt(np.mean((inputs[held] - inputs[~held].mean(axis=0, keepdims=True)) ** 2)))
         return Dataset(*every_kth(ArraySource(inputs, inputs), held_out), "regression", baselines={"mean_picture_rmse": error})

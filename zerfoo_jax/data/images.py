@@ -11,7 +11,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.data.baselines import majority_accuracy
 from zerfoo_jax.data.fingerprint import fingerprint_of
 from zerfoo_jax.data.source import Dataset
-from zerfoo_jax.data.split import EveryKth, every_kth
+from zerfoo_jax.data.split import EveryKth, every_kth, held_rows
 
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _SAMPLE = 65_536
@@ -35,7 +35,7 @@ def images(*, path: str, size: PositiveInt, channels: Literal[1, 3] = 3, held_ou
         raise DataError("no pictures in the folders", place=path, fix=f"add files of the kinds {', '.join(sorted(_SUFFIXES))}")
     ids = np.array([i for _, i in files], np.int32)
     whole = ImageSource(tuple(file for file, _ in files), ids, size, channels, pillow)
-    last = np.arange(len(ids)) % held_out == held_out - 1
+    last = held_rows(len(ids), held_out)
     parts = every_kth(whole, held_out)
     return Dataset(*parts, "classification", tuple(folder.name for folder in classes), majority_accuracy(ids[~last], ids[last]))
 

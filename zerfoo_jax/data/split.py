@@ -16,6 +16,15 @@ OpenFraction = Annotated[float, Gt(0), Lt(1)]
 """A part that leaves something on both sides."""
 
 
+def held_rows(count: int, k: int) -> np.ndarray:
+    """Which of `count` examples `every_kth` holds out, as a mask.
+
+    >>> held_rows(5, 2).tolist()
+    [False, True, False, True, False]
+    """
+    return np.arange(count) % k == k - 1
+
+
 @dataclass(frozen=True, eq=False)
 class Kept:
     """All examples but every `k`-th: 0 ... k-2, k ... 2k-2, ..."""

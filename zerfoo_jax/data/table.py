@@ -13,7 +13,7 @@ from zerfoo_jax.core.errors import DataError
 from zerfoo_jax.data.baselines import majority_accuracy, mean_rmse
 from zerfoo_jax.data.rows import find_columns, number_classes, read_rows
 from zerfoo_jax.data.source import ArraySource, Dataset
-from zerfoo_jax.data.split import EveryKth, every_kth
+from zerfoo_jax.data.split import EveryKth, every_kth, held_rows
 
 
 def csv(
@@ -43,7 +43,7 @@ def csv(
     """
     columns = _Columns(path, target, features, delimiter).read()
     inputs = columns.features()
-    validation = np.arange(len(inputs)) % held_out == held_out - 1
+    validation = held_rows(len(inputs), held_out)
     if standardize and len(inputs) >= held_out:
         std = inputs[~validation].std(axis=0)
         inputs = (inputs - inputs[~validation].mean(axis=0)) / np.where(std > 0, std, 1)

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-import jax
-
-from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
-from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
+from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.layers.convolve import convolve
 from zerfoo_jax.layers.dense import over_last
-from zerfoo_jax.layers.initializers import InitializerSpec, initialize
+from zerfoo_jax.layers.initializers import InitializerSpec
+from zerfoo_jax.layers.kernel_bank import expect_groups, new_bank
 from zerfoo_jax.layers.windows import (
     AXES,
     Edges,
@@ -45,28 +43,13 @@ class _Convolution(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.features % self.groups:
-            raise ConfigError(
-                f"{type(self).__name__}.features = {self.features} is not a multiple of groups = {self.groups}",
-                fix="choose features as a multiple of groups",
-            )
+        expect_groups(self)
 
     def _init(self, key: Array, x: Spec, axes: int) -> tuple[Params, State]:
         expect_axes(x, AXES[axes])
         expect_floating(x)
         self._edges(x)
-        channels = x.shape[-1]
-        if channels % self.groups:
-            raise ShapeError(
-                f"{type(self).__name__} got {channels} input channels, not a multiple of groups = {self.groups}",
-                fix="choose groups as a divisor of the input channels",
-            )
-        kernel_key, bias_key = jax.random.split(key)
-        shape = (*per_axis(self.kernel_size, axes), channels // self.groups, self.features)
-        params = {"kernel": initialize(self.kernel_init, kernel_key, shape, param_dtype(x))}
-        if self.use_bias:
-            params["bias"] = initialize(self.bias_init, bias_key, (self.features,), param_dtype(x))
-        return params, {}
+        return new_bank(self, key, x, axes), {}
 
     def forward(self, params: Params, x: Array) -> Array:
         axes = x.ndim - 2

@@ -23,7 +23,7 @@ def binary_cross_entropy(outputs: Array, targets: Array) -> Array:
     1.0
     """
     p, t = _same(outputs, targets, "binary_cross_entropy")
-    return mean_per_example(-(t * _log(p) + (1 - t) * _log(1 - p)))
+    return mean_per_example(-(t * _log(p, LEAST_LOG) + (1 - t) * _log(1 - p, LEAST_LOG)))
 
 
 @checked
@@ -59,7 +59,7 @@ def focal(outputs: Array, targets: Array, *, gamma: NonNegativeFloat = 2.0, alph
     x, t = _same(outputs, targets, "focal")
     if_one, if_zero = _from_logits(x)
     # (1 - p_t)^γ by its logarithm: where γ < 1 and p_t is almost 1, the power's own slope is infinite.
-    log_wrong = jnp.logaddexp(_log_or_none(t) - jax.nn.softplus(x), _log_or_none(1 - t) - jax.nn.softplus(-x))
+    log_wrong = jnp.logaddexp(_log(t, -jnp.inf) - jax.nn.softplus(x), _log(1 - t, -jnp.inf) - jax.nn.softplus(-x))
     share = 1.0 if alpha is None else alpha * t + (1 - alpha) * (1 - t)
     return mean_per_example(share * jnp.exp(gamma * log_wrong) * (t * if_one + (1 - t) * if_zero))
 
@@ -103,15 +103,10 @@ def _same(outputs: Array, targets: Array, loss: str) -> tuple[Array, Array]:
     return outputs, targets.astype(outputs.dtype)
 
 
-def _log(p: Array) -> Array:
+def _log(p: Array, of_zero: float) -> Array:
+    """log p, and `of_zero` without a slope where p is 0."""
     possible = p > 0
-    return jnp.where(possible, jnp.log(jnp.where(possible, p, 1)), LEAST_LOG)
-
-
-def _log_or_none(p: Array) -> Array:
-    """log p, and -∞ without a slope where p is 0."""
-    possible = p > 0
-    return jnp.where(possible, jnp.log(jnp.where(possible, p, 1)), -jnp.inf)
+    return jnp.where(possible, jnp.log(jnp.where(possible, p, 1)), of_zero)
 
 
 def _from_logits(x: Array) -> tuple[Array, Array]:
