@@ -73,6 +73,7 @@ class Conv1D(_Convolution):
 
     Parameters: `kernel` (kernel size, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = Conv1D(8, 3, padding=(2, 0))
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 7, 3), jnp.float32))
@@ -98,6 +99,7 @@ class Conv2D(_Convolution):
 
     Parameters: `kernel` (kernel height, kernel width, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = Conv2D(8, 3, strides=2)
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 7, 7, 3), jnp.float32))
@@ -123,6 +125,7 @@ class Conv3D(_Convolution):
 
     Parameters: `kernel` (kernel depth, kernel height, kernel width, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = Conv3D(8, 3, strides=(1, 2, 2))
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 4, 7, 7, 3), jnp.float32))

@@ -96,6 +96,7 @@ class ConvTranspose1D(_ConvTranspose):
 
     Parameters: `kernel` (kernel size, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = ConvTranspose1D(8, 3, strides=2, padding=(1, 1))
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 7, 3), jnp.float32))
@@ -124,6 +125,7 @@ class ConvTranspose2D(_ConvTranspose):
 
     Parameters: `kernel` (kernel height, kernel width, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = ConvTranspose2D(8, 4, strides=2)
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 7, 6, 3), jnp.float32))
@@ -150,6 +152,7 @@ class ConvTranspose3D(_ConvTranspose):
 
     Parameters: `kernel` (kernel depth, kernel height, kernel width, in / groups, features), `bias` (features,).
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> layer = ConvTranspose3D(8, 2, strides=2)
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 2, 7, 6, 3), jnp.float32))
