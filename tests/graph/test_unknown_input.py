@@ -1,6 +1,6 @@
 import pytest
 
-from zerfoo_jax.graph import Graph, Node
+from zerfoo_jax.graph import Graph, Input, Node
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.layers import (
     LSTM,
@@ -50,5 +50,13 @@ def test_several_inputs():
     join = Graph(
         ("x", "y"), (Node("x5", Dense(5), ("x",)), Node("y6", Dense(6), ("y",)), Node("s", Add(), ("x5", "y6"))), ("s",)
     )
-    assert [problem.place for problem in problems_for_any_input(join, 2)] == ["s"]
-    assert "takes 2 inputs" in problems_for_any_input(join, 1)[0].cause
+    assert [problem.place for problem in problems_for_any_input(join)] == ["s"]
+
+
+def test_declared_inputs_are_taken_as_they_are():
+    nodes = (Node("d", Dense(5), ("x",)), Node("s", Add(), ("d", "y")))
+    fits = Graph((Input("x", (None, 3)), Input("y", (None, 5))), nodes, ("s",))
+    assert problems_for_any_input(fits) == []
+    wrong = Graph((Input("x", (None, 3)), Input("y", (None, 4))), nodes, ("s",))
+    (problem,) = problems_for_any_input(wrong)
+    assert "(1, 5) and (1, 4)" in problem.cause

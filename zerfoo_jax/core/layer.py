@@ -72,7 +72,10 @@ class Composite(Layer):
         raise NotImplementedError
 
     def connect(self, call: Callable[..., Tree], *xs: Any, **_: Any) -> Tree:
-        """The wiring: `call(name, *inputs)` runs a child and gives its output."""
+        """The wiring: `call(name, *inputs)` runs a child and gives its output.
+
+        A child may run more than once, with the same parameters: `call(name, *inputs, at="again")` names the further place.
+        """
         raise NotImplementedError
 
     def init(self, key: Array, *specs: Any) -> tuple[Params, State]:
@@ -83,11 +86,13 @@ class Composite(Layer):
     ) -> tuple[Tree, State]:
         children, new_state = self.children(), {}
 
-        def call(name: str, *inputs: Any) -> Tree:
-            child_key = None if key is None else fold_in_name(key, name)
-            with jax.named_scope(name), note_path(name):
+        def call(name: str, *inputs: Any, at: str = "") -> Tree:
+            place = at or name
+            child_key = None if key is None else fold_in_name(key, place)
+            child_state = new_state.get(name, state.get(name, {}))
+            with jax.named_scope(place), note_path(place):
                 output, child_state = children[name].apply(
-                    params.get(name, {}), state.get(name, {}), *inputs, key=child_key, train=train
+                    params.get(name, {}), child_state, *inputs, key=child_key, train=train
                 )
             if child_state:
                 new_state[name] = child_state
@@ -97,9 +102,13 @@ class Composite(Layer):
 
     def build(self, walk: "Walk", key: Array, *xs: Any) -> Built:
         children, params, state = self.children(), {}, {}
+        first: dict[str, Built] = {}
 
-        def call(name: str, *inputs: Any) -> Tree:
-            built = walk.visit(children[name], name, fold_in_name(key, name), *inputs)
+        def call(name: str, *inputs: Any, at: str = "") -> Tree:
+            built = walk.visit(children[name], at or name, fold_in_name(key, name), *inputs, shared=first.get(name))
+            if name in first:
+                return built[2]
+            first[name] = built
             # Layers without parameters or state leave no trace: the trees hold only what exists.
             params.update({name: built[0]} if built[0] else {})
             state.update({name: built[1]} if built[1] else {})
@@ -118,6 +127,7 @@ class Visit:
     inputs: tuple[Spec, ...]
     output: Tree
     params: Tree
+    """Shapes and dtypes of its own parameters; none at the further places of a shared layer."""
 
 
 @dataclass
@@ -134,18 +144,24 @@ class Walk:
     _path: str = ""
     _guessed_after: str = ""
 
-    def visit(self, layer: Layer, name: str, key: Array, *xs: Any) -> Built:
-        """Builds a child called `name` and writes down its shapes, or with `collect` its problems."""
+    def visit(self, layer: Layer, name: str, key: Array, *xs: Any, shared: Built | None = None) -> Built:
+        """Builds a child called `name` and writes down its shapes, or with `collect` its problems.
+
+        `shared` is what building the same layer gave at its first place, whose parameters it has to do with here.
+        """
         outer, self._path = self._path, join_path(self._path, name)
         try:
             expect_inputs(layer, xs)
             built = layer.build(self, key, *xs)
+            if shared is not None:
+                _expect_same_variables(shared, built)
         except Exception as error:
             if not self.collect:
                 raise _placed(error, name) from error
             built = self._recover(layer, error, xs)
         else:
-            self.visits.append(Visit(self._path, layer, tuple(map(spec_of, xs)), abstract(built[2]), abstract(built[0])))
+            own = {} if shared is not None else abstract(built[0])
+            self.visits.append(Visit(self._path, layer, tuple(map(spec_of, xs)), abstract(built[2]), own))
         finally:
             self._path = outer
         return built
@@ -166,6 +182,21 @@ class Walk:
         """A stand-in for the output of a layer that cannot be built; later problems say that they rest on it."""
         self._guessed_after = self._guessed_after or self._path
         return _likely_output(layer, xs)
+
+
+def _expect_same_variables(shared: Built, built: Built) -> None:
+    """Raises `ShapeError` where a layer that runs twice would need other parameters the second time."""
+    for first, again in zip(shared[:2], built[:2], strict=True):
+        if first and abstract(first) != abstract(again):  # nothing at all: the first place had a problem of its own
+            raise ShapeError(
+                f"the parameters of the shared layer do not fit this input: {_shapes(first)} there, {_shapes(again)} here",
+                fix="give it inputs of the same number of features, or a layer of its own",
+            )
+
+
+def _shapes(tree: Tree) -> str:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return ", ".join(f"{'/'.join(str(key.key) for key in path)} {tuple(leaf.shape)}" for path, leaf in leaves)
 
 
 def _likely_output(layer: Layer, xs: tuple[Any, ...]) -> Tree:

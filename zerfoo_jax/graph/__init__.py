@@ -10,12 +10,15 @@ from zerfoo_jax.core.layer import check as check
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph as Graph
+from zerfoo_jax.graph.graph_of import graph_of as graph_of
+from zerfoo_jax.graph.input import Input as Input
 from zerfoo_jax.graph.node import Node as Node
 from zerfoo_jax.graph.places import config_path
+from zerfoo_jax.graph.shared import Shared as Shared
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.layers import LAYERS
 
-TABLE: Table = {**LAYERS, "Graph": Graph}
+TABLE: Table = {**LAYERS, "Graph": Graph, "Shared": Shared}
 """Everything a `type:` may name."""
 
 
@@ -33,8 +36,7 @@ def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model")
     except RecursionError as error:
         raise ConfigError("the layers are nested too deep", place=place, fix="use Stack or a graph") from error
     result = walk(model, *specs) if specs else Walk()
-    count = len(model.inputs) if isinstance(model, Graph) else 1
-    found = result.problems if specs else problems_for_any_input(model, count)
+    found = result.problems if specs else problems_for_any_input(model)
     problems += [replace(problem, place=_place(model, place, problem.place)) for problem in found]
     if problems:
         raise ConfigError(problems)

@@ -8,9 +8,11 @@ from typing import Any
 from zerfoo_jax.core.errors import GraphError, Problem
 from zerfoo_jax.core.layer import Built, Composite, Layer, Walk
 from zerfoo_jax.core.spec import Table
-from zerfoo_jax.core.types import Array, Tree
+from zerfoo_jax.core.types import Array, Tree, spec_of
 from zerfoo_jax.graph import spec, structure
+from zerfoo_jax.graph.input import Input, InputOrName
 from zerfoo_jax.graph.node import Node, source
+from zerfoo_jax.graph.shared import Shared
 
 _ordered = cache(structure.possible_order)
 
@@ -18,6 +20,9 @@ _ordered = cache(structure.possible_order)
 @dataclass(frozen=True)
 class Graph(Composite):
     """Nodes wired by name, in any order. One output comes as it is, several as a tuple.
+
+    An input is a name, or an `Input` that also declares what shape and dtype it takes. A node whose layer is `Shared` runs
+    another node's layer with that node's parameters.
 
     >>> import jax, jax.numpy as jnp
     >>> from zerfoo_jax.layers import Activation, Dense
@@ -32,17 +37,23 @@ class Graph(Composite):
     (2, 8)
     """
 
-    inputs: tuple[str, ...]
+    inputs: tuple[InputOrName, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, in their order."""
+        return tuple(_named(given).name for given in self.inputs)
+
     def children(self) -> Mapping[str, Layer]:
-        return {node.name: node.layer for node in self.nodes}
+        return {node.name: node.layer for node in self.nodes if not isinstance(node.layer, Shared)}
 
     def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
-        values = dict(zip(self.inputs, xs, strict=True))
+        values = dict(zip(self.input_names, xs, strict=True))
         for node in _ordered(self.nodes):
-            values[node.name] = call(node.name, *(_value(values, wire) for wire in node.inputs))
+            owner = node.layer.node if isinstance(node.layer, Shared) else node.name
+            values[node.name] = call(owner, *(_value(values, wire) for wire in node.inputs), at=node.name)
         return self._outputs(values)
 
     def _outputs(self, values: Mapping[str, Tree]) -> Tree:
@@ -50,24 +61,33 @@ class Graph(Composite):
         return found[0] if len(found) == 1 else found
 
     def build(self, walk: Walk, key: Array, *xs: Any) -> Built:
-        problems = structure.problems(self.inputs, self.nodes, self.outputs, len(xs))
+        problems = structure.problems(self.input_names, self.nodes, self.outputs, len(xs))
+        misfits = [given.misfits(spec_of(x)) for given, x in zip(self.declared(), xs, strict=False)]
+        problems += filter(None, misfits)
         if not problems:
             return super().build(walk, key, *xs)
         if not walk.collect:
             raise GraphError(problems)
         for problem in problems:
             walk.report(problem)
-        return {}, {}, self._check_what_remains(walk, key, *xs)
+        # What is declared stands in for what does not fit it, so that the rest is checked as it is meant.
+        meant = (given.zeros(x) if misfit else x for given, x, misfit in zip(self.declared(), xs, misfits, strict=False))
+        return {}, {}, self._check_what_remains(walk, key, *meant)
+
+    def declared(self) -> tuple[Input, ...]:
+        """The inputs, in their order."""
+        return tuple(map(_named, self.inputs))
 
     def _check_what_remains(self, walk: Walk, key: Array, *xs: Any) -> Tree:
         """Visits the nodes of a wrongly wired graph, with stand-ins for what does not arrive."""
-        values = dict(zip(self.inputs, xs, strict=False))
+        values, layers = dict(zip(self.input_names, xs, strict=False)), dict(self.children())
         for node in structure.possible_order(self.nodes):
+            layer = layers.get(node.layer.node) if isinstance(node.layer, Shared) else node.layer
             arrived = tuple(_value(values, wire) for wire in node.inputs if source(wire)[0] in values)
-            if arrived and len(arrived) == len(node.inputs):
-                values[node.name] = walk.visit(node.layer, node.name, key, *arrived)[2]
+            if layer and arrived and len(arrived) == len(node.inputs):
+                values[node.name] = walk.visit(layer, node.name, key, *arrived)[2]
             else:
-                values[node.name] = walk.guess(node.layer, *(arrived or xs))
+                values[node.name] = walk.guess(layer or node.layer, *(arrived or xs))
         known = tuple(wire for wire in self.outputs if source(wire)[0] in values)
         return self._outputs(values) if len(known) == len(self.outputs) else xs[:1]
 
@@ -79,7 +99,12 @@ class Graph(Composite):
 
     def write_spec(self) -> dict[str, Any]:
         """The mapping that `read_spec` turns back into an equal graph."""
-        return spec.write(self.inputs, ((n.name, n.layer, n.inputs) for n in self.nodes), self.outputs)
+        return spec.write(self.declared(), ((n.name, n.layer, n.inputs) for n in self.nodes), self.outputs)
+
+
+def _named(given: InputOrName) -> Input:
+    assert isinstance(given, Input)  # the fields have been checked
+    return given
 
 
 def _value(values: Mapping[str, Tree], wire: str) -> Tree:

@@ -16,14 +16,13 @@ def config_path(layer: Layer, node_path: str) -> str:
     if isinstance(layer, Stack) and name:
         return _join("block", config_path(layer.block, rest))
     children = layer.children() if isinstance(layer, Composite) else {}
+    if isinstance(layer, Graph) and any(node.name == name for node in layer.nodes):
+        return _join(f"nodes.{name}", config_path(children[name], rest) if name in children else rest)
+    if isinstance(layer, Graph) and name in layer.input_names:
+        return f"inputs.{name}"
     if name not in children:
         return node_path
-    if isinstance(layer, Graph):
-        own = f"nodes.{name}"
-    elif isinstance(layer, Sequential):
-        own = f"layers[{list(children).index(name)}]"
-    else:
-        own = name
+    own = f"layers[{list(children).index(name)}]" if isinstance(layer, Sequential) else name
     return _join(own, config_path(children[name], rest))
 
 

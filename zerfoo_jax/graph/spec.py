@@ -8,34 +8,40 @@
     outputs: [merged]            # may be left out: the last node
 
 A node without `inputs` takes the node before it, the first one the graph's inputs. A graph as a node, which has inputs of its
-own, stands under `layer`.
+own, stands under `layer`. Inputs may declare what they take, null for any size::
+
+    inputs:
+      image: {shape: [null, 8, 8, 1], dtype: float32}
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from zerfoo_jax.core.errors import Problem, brief, nearest
+from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
+from zerfoo_jax.core.fields import check_options
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
+from zerfoo_jax.graph.input import Input
 
 DEFAULT_INPUT = "inputs"
 MAX_NODES = 10_000
 KEYS = ("inputs", "nodes", "outputs")
 
 Wires = tuple[str, ...]
+Inputs = tuple[Input, ...]
 NodeParts = tuple[str, Layer, Wires]
 
 
 def read(
     given: Mapping[str, Any], table: Table, place: str, problems: list[Problem]
-) -> tuple[Wires, tuple[NodeParts, ...], Wires]:
+) -> tuple[Inputs, tuple[NodeParts, ...], Wires]:
     """Inputs, nodes and outputs of the graph that a mapping describes; problems are written down with their config path."""
     problems.extend(
         Problem(f"a graph has no key {key!r}", f"{place}.{key}", nearest(key, KEYS)) for key in given if key not in KEYS
     )
-    inputs = _names(given, "inputs", (DEFAULT_INPUT,), place, problems)
+    inputs = _inputs(given, place, problems)
     nodes: list[NodeParts] = []
-    before = inputs
+    before = tuple(one.name for one in inputs)
     for name, spec in _listed(given.get("nodes"), f"{place}.nodes", problems).items():
         at = f"{place}.nodes.{name}"
         own = dict(spec) if isinstance(spec, Mapping) else spec
@@ -47,6 +53,28 @@ def read(
         nodes.append((str(name), read_layer(own, table, at, problems), wires))
         before = (str(name),)
     return inputs, tuple(nodes), _names(given, "outputs", before, place, problems)
+
+
+def _inputs(given: Mapping[str, Any], place: str, problems: list[Problem]) -> Inputs:
+    declared = given.get("inputs")
+    if not isinstance(declared, Mapping):
+        return tuple(map(Input, _names(given, "inputs", (DEFAULT_INPUT,), place, problems)))
+    return tuple(_input(str(name), one, f"{place}.inputs.{name}", problems) for name, one in declared.items())
+
+
+def _input(name: str, given: Any, place: str, problems: list[Problem]) -> Input:
+    """The input that `{shape: ..., dtype: ...}` or null declares."""
+    if given is not None and not isinstance(given, Mapping):
+        problems.append(Problem(f"an input is null or a mapping with shape and dtype, got {brief(given)}", place))
+        return Input(name)
+    checked, found = check_options(Input, {**(given or {}), "name": name})
+    found += [Problem("Input.name is the key that it stands under", "name", "leave it out")] if "name" in (given or {}) else []
+    problems.extend(Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in found)
+    try:
+        return Input(name) if found else Input(**checked)
+    except ConfigError as error:
+        problems.extend(Problem(p.cause, place, p.fix) for p in error.problems)
+        return Input(name)
 
 
 def _listed(nodes: Any, place: str, problems: list[Problem]) -> Mapping[str, Any]:
@@ -69,10 +97,16 @@ def _names(given: Mapping[str, Any], key: str, default: Wires, place: str, probl
     return tuple(names)
 
 
-def write(inputs: Wires, nodes: Iterable[NodeParts], outputs: Wires) -> dict[str, Any]:
+def write(inputs: Inputs, nodes: Iterable[NodeParts], outputs: Wires) -> dict[str, Any]:
     """The mapping that `read` turns back into the same parts."""
     described = {}
     for name, layer, wires in nodes:
         own = layer_to_spec(layer)
         described[name] = {**({"layer": own} if "inputs" in own else own), "inputs": list(wires)}
-    return {"type": "Graph", "inputs": list(inputs), "nodes": described, "outputs": list(outputs)}
+    return {"type": "Graph", "inputs": _written(inputs), "nodes": described, "outputs": list(outputs)}
+
+
+def _written(inputs: Inputs) -> list[str] | dict[str, Any]:
+    if all(one.shape is None for one in inputs):
+        return [one.name for one in inputs]
+    return {one.name: None if one.shape is None else {"shape": list(one.shape), "dtype": one.dtype} for one in inputs}

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from zerfoo_jax.core.errors import MAX_LISTED, Problem, nearest
 from zerfoo_jax.graph.node import Node, source
+from zerfoo_jax.graph.shared import Shared
 
 Names = tuple[str, ...]
 MAX_HINTS = 10
@@ -13,7 +14,7 @@ MAX_HINTS = 10
 
 def problems(inputs: Names, nodes: Sequence[Node], outputs: Names, given: int) -> list[Problem]:
     """Every fault of the wiring of a graph that is called with `given` inputs. Places are node names."""
-    found = [*_naming(inputs, nodes), *_feeding(inputs, nodes), *_output_problems(inputs, nodes, outputs)]
+    found = [*_naming(inputs, nodes), *_feeding(inputs, nodes), *_sharing(nodes), *_output_problems(inputs, nodes, outputs)]
     if given != len(inputs):
         found.append(Problem(f"the graph takes {len(inputs)} inputs {inputs}, got {given}"))
     loop = cycle(nodes)
@@ -42,6 +43,13 @@ def _feeding(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
                 hints += 1  # the likely spelling takes a look at every name: for the first faults only
                 hint = nearest(name, known - {node.name}) if hints <= MAX_HINTS else ""
                 yield Problem(f"input {name!r} does not exist", node.name, hint)
+
+
+def _sharing(nodes: Sequence[Node]) -> Iterator[Problem]:
+    owners = {node.name for node in nodes if not isinstance(node.layer, Shared)}
+    for node in nodes:
+        if isinstance(node.layer, Shared) and node.layer.node not in owners:
+            yield Problem(f"no node {node.layer.node!r} has a layer to share", node.name, nearest(node.layer.node, owners))
 
 
 def _output_problems(inputs: Names, nodes: Sequence[Node], outputs: Names) -> Iterator[Problem]:

@@ -3,30 +3,43 @@
 from zerfoo_jax.core.errors import Problem
 from zerfoo_jax.core.layer import Layer, walk
 from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph.graph import Graph
+from zerfoo_jax.graph.input import Input
+from zerfoo_jax.graph.spec import DEFAULT_INPUT
 
 KINDS = (("float32", 2), ("float32", 3), ("float32", 4), ("int32", 2))
 """Dtypes and numbers of axes of usual inputs: rows, sequences, images, tokens."""
 SIZES = (1009, 1511)
 
 
-def problems_for_any_input(model: Layer, count: int = 1) -> list[Problem]:
-    """The problems that a model of `count` inputs has for every input.
+def problems_for_any_input(model: Layer) -> list[Problem]:
+    """The problems that a model has for every input that its graph's declarations allow, or where it declares none, for every
+    input.
 
     The model is walked on the usual kinds of input. On the kind that suits it best it is walked again with other sizes: a
     problem that reads the same both times does not come from the input. One whose shapes show the input's size is left for
     when there is data, even if no input could mend it.
     """
-    best, found = KINDS[0], None
-    for kind in KINDS:
-        problems = _problems(model, count, kind, SIZES[0])
+    inputs = model.declared() if isinstance(model, Graph) else (Input(DEFAULT_INPUT),)
+    kinds = KINDS if any(one.shape is None for one in inputs) else KINDS[:1]
+    best, found = kinds[0], None
+    for kind in kinds:
+        problems = _problems(model, inputs, kind, SIZES[0])
         if found is None or len(problems) < len(found):
             best, found = kind, problems
         if not found:
             return []
-    again = set(_problems(model, count, best, SIZES[1]))
+    again = set(_problems(model, inputs, best, SIZES[1]))
     return [problem for problem in found or () if problem in again]
 
 
-def _problems(model: Layer, count: int, kind: tuple[str, int], size: int) -> list[Problem]:
+def _problems(model: Layer, inputs: tuple[Input, ...], kind: tuple[str, int], size: int) -> list[Problem]:
     dtype, axes = kind
-    return walk(model, *[Spec((1, *(size,) * (axes - 1)), dtype)] * count).problems
+    unknown = Input(DEFAULT_INPUT, (None,) * axes, dtype)
+    return walk(model, *(_one_example(unknown if one.shape is None else one, size) for one in inputs)).problems
+
+
+def _one_example(given: Input, size: int) -> Spec:
+    spec = given.spec(any_size=size)
+    one_row = bool(given.shape) and given.shape[0] is None
+    return Spec((1, *spec.shape[1:]), spec.dtype) if one_row else spec
