@@ -20,7 +20,11 @@ def gather(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, 
 
     Raises one `ConfigError` with the problems of all settings that cannot be read or have no place.
     """
-    document = _with_bases(path, ())
+    return lay_over(_with_bases(path, ()), overrides, environment)
+
+
+def lay_over(document: Document, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> Document:
+    """A document with environment variables and `a.b=v` overrides over it; raises as `gather` does."""
     problems: list[Problem] = []
     for name, text, place in _settings(overrides, environment or {}):
         try:

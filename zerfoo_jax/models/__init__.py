@@ -5,9 +5,9 @@ from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, Problem
 from zerfoo_jax.core.layer import Layer, Walk, walk
-from zerfoo_jax.core.spec import bind
+from zerfoo_jax.core.spec import bind, member, with_layers
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.graph import model_from_spec
+from zerfoo_jax.graph import TABLE, model_from_spec
 from zerfoo_jax.models.autoencoder import autoencoder as autoencoder
 from zerfoo_jax.models.autoencoder import vae as vae
 from zerfoo_jax.models.bert import bert as bert
@@ -16,6 +16,7 @@ from zerfoo_jax.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from zerfoo_jax.models.gan import gan as gan
 from zerfoo_jax.models.gpt import gpt as gpt
 from zerfoo_jax.models.gpt2 import gpt2 as gpt2
+from zerfoo_jax.models.grid import grid as grid
 from zerfoo_jax.models.lenet import lenet as lenet
 from zerfoo_jax.models.llama import llama as llama
 from zerfoo_jax.models.lstm_forecaster import lstm_forecaster as lstm_forecaster
@@ -36,6 +37,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "gan": gan,
     "gpt": gpt,
     "gpt2": gpt2,
+    "grid": grid,
     "lenet": lenet,
     "llama": llama,
     "lstm_forecaster": lstm_forecaster,
@@ -50,6 +52,28 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "vit": vit,
 }
 
+_IMAGE, _DIGIT, _TOKENS = Spec((1, 224, 224, 3), "float32"), Spec((1, 28, 28, 1), "float32"), Spec((1, 128), "int32")
+
+TYPICAL_INPUTS: dict[str, tuple[Spec, ...]] = {
+    "bert": (_TOKENS,),
+    "densenet121": (_IMAGE,),
+    "efficientnet_b0": (_IMAGE,),
+    "gpt": (_TOKENS,),
+    "gpt2": (_TOKENS,),
+    "lenet": (_DIGIT,),
+    "llama": (_TOKENS,),
+    "lstm_forecaster": (Spec((1, 24, 1), "float32"),),
+    "mlp": (_DIGIT,),
+    "resnet18": (_IMAGE,),
+    "resnet34": (_IMAGE,),
+    "resnet50": (_IMAGE,),
+    "text_classifier": (_TOKENS,),
+    "unet": (Spec((1, 64, 64, 1), "float32"),),
+    "vgg16": (_IMAGE,),
+    "vit": (_IMAGE,),
+}
+"""Inputs to look at an architecture with, where no data says what it takes. The others depend on their options."""
+
 
 def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: str = "model") -> tuple[Layer, Walk]:
     """The model that a config's `model` section describes, and the walk over it on inputs of that shape.
@@ -59,12 +83,15 @@ def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: st
     """
     if "name" not in section:
         return model_from_spec(section, *([inputs] if inputs else []), place=place)
+    problems: list[Problem] = []
     try:
-        model = bind(MODELS, section, "model")()
+        architecture = member(MODELS, section["name"], "model")
+        model = bind(MODELS, with_layers(architecture, section, TABLE, place, problems), "model")()
     except ConfigError as error:
-        raise ConfigError(
-            [Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in error.problems]
-        ) from error
+        problems += [Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in error.problems]
+        raise ConfigError(problems) from error
+    if problems:
+        raise ConfigError(problems)
     result = walk(model, inputs) if inputs else Walk()
     if result.problems:
         raise ConfigError([problem.under(place) for problem in result.problems])

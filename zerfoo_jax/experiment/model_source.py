@@ -1,0 +1,131 @@
+"""What a command line means by MODEL: a config, a model file, an architecture by name, or a run folder."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+import re
+from typing import Any
+
+from zerfoo_jax.config.load import Places
+from zerfoo_jax.config.merge import gather, lay_over
+from zerfoo_jax.config.yaml import Document
+from zerfoo_jax.core.errors import ConfigError, nearest
+from zerfoo_jax.core.layer import MODEL, Layer, Walk, walk
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.experiment.folder import existing
+from zerfoo_jax.experiment.packaged import packaged_configs
+from zerfoo_jax.experiment.reading import read_config
+from zerfoo_jax.experiment.wiring import wire
+from zerfoo_jax.graph import Graph, Input
+from zerfoo_jax.graph.places import config_path
+from zerfoo_jax.models import MODELS, TYPICAL_INPUTS, model_from_config
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model with the shapes and dtypes of its inputs, batch size 1 where they leave it open, and the walk over it."""
+
+    name: str
+    model: Layer
+    specs: tuple[Spec, ...]
+    walk: Walk
+
+
+def open_model(source: str, overrides: Iterable[str] = (), inputs: Sequence[str] = ()) -> OpenedModel:
+    """The checked model that `source` names.
+
+    A config or a run folder brings its data's input shape. A model file (a mapping with `nodes`, `type`, or `name` of an
+    architecture) or an architecture's name takes its graph's declared inputs, the architecture's usual ones, or `inputs`:
+    texts such as `1,224,224,3` or `1,16:int32`, one per input. `overrides` are `key=value` settings over the config, or the
+    options of the architecture. Raises `ConfigError` for whatever cannot be found, read, or does not fit together.
+    """
+    config = _config_of(source)
+    if config:
+        return _of_experiment(config, overrides, inputs)
+    document = _document(source, overrides)
+    model = _model(document, source)
+    shapes = tuple(map(_input, inputs)) or _declared(model) or _typical(document.value)
+    if not shapes:
+        raise ConfigError(f"the shape of the inputs of {source!r} is not known", fix="give it: --input 1,28,28,1")
+    return _checked(Path(source).stem, model, shapes, _places(document, source))
+
+
+def read_model(source: str, overrides: Iterable[str] = ()) -> Layer:
+    """As `open_model`, but only the model: needs no shapes of inputs, and does not look for faults that depend on them."""
+    if _config_of(source):
+        return open_model(source, overrides).model
+    return _model(_document(source, overrides), source)
+
+
+def _config_of(source: str) -> Path | None:
+    """The config of the experiment that `source` names; None where it names a bare model."""
+    path = Path(source)
+    if path.is_dir():
+        return existing(path).config
+    if not path.is_file():
+        return None if source in MODELS else packaged_configs().get(source)
+    value = gather(path).value
+    return path if "model" in value and "data" in value else None
+
+
+def _document(source: str, overrides: Iterable[str]) -> Document:
+    path = Path(source)
+    if path.is_file():
+        return gather(path, overrides)
+    if source not in MODELS:
+        known = {*packaged_configs(), *MODELS}
+        raise ConfigError(f"no file, run folder, packaged config or architecture {source!r}", fix=nearest(source, known))
+    return lay_over(Document({"name": source}), overrides)
+
+
+def _model(document: Document, source: str) -> Layer:
+    try:
+        return model_from_config(document.value, None)[0]
+    except ConfigError as error:
+        raise _places(document, source).locate(error) from None
+
+
+def _places(document: Document, source: str) -> Places:
+    """Places of a document that is a model section by itself."""
+    return Places(replace(document, places={("model", *path): place for path, place in document.places.items()}), source)
+
+
+def _of_experiment(config: Path, overrides: Iterable[str], inputs: Sequence[str]) -> OpenedModel:
+    checked, places = read_config(config, overrides)
+    wired = wire(checked, places)
+    if inputs:
+        return _checked(checked.name, wired.model, tuple(map(_input, inputs)), places)
+    return OpenedModel(checked.name, wired.model, (wired.input_spec,), wired.walk)
+
+
+def _checked(name: str, model: Layer, specs: tuple[Spec, ...], places: Places) -> OpenedModel:
+    result = walk(model, *specs)
+    if result.problems:
+        inside = [replace(p, place=config_path(model, p.place) if p.place != MODEL else "") for p in result.problems]
+        raise places.locate(ConfigError(inside), "model")
+    return OpenedModel(name, model, specs, result)
+
+
+def _declared(model: Layer) -> tuple[Spec, ...]:
+    """The inputs that a graph declares; none where it leaves one open."""
+    inputs = model.declared() if isinstance(model, Graph) else ()
+    return () if any(one.shape is None for one in inputs) else tuple(one.spec() for one in inputs)
+
+
+def _typical(section: Mapping[str, Any]) -> tuple[Spec, ...]:
+    """The inputs that an architecture's options say, or its usual ones; none for other models."""
+    if "name" not in section:
+        return ()
+    if "image_shape" in section:
+        return (Spec((1, *section["image_shape"]), "float32"),)
+    if "image_size" in section:
+        return (Spec((1, section["image_size"], section["image_size"], 3), "float32"),)
+    return TYPICAL_INPUTS.get(section["name"], ())
+
+
+def _input(text: str) -> Spec:
+    """The shape and dtype that a text such as `1,16:int32` gives."""
+    sizes, _, dtype = text.partition(":")
+    if not re.fullmatch(r"\d+(,\d+)*", sizes):
+        raise ConfigError(f"--input {text!r} is no shape", fix="such as 1,28,28,1 or 1,16:int32")
+    return Input("--input", tuple(map(int, sizes.split(","))), dtype or "float32").spec()
