@@ -110,10 +110,7 @@ def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> 
     read_spec = getattr(cls, "read_spec", None)
     if read_spec:
         return read_spec(given, table, place, problems)
-    for name, hint in options(cls).items():
-        if name in given and _holds_layers(hint):
-            given[name] = _read_nested(given[name], hint, table, f"{place}.{name}", problems)
-    checked, found = check_options(cls, given)
+    checked, found = check_options(cls, with_layers(cls, given, table, place, problems))
     problems.extend(Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in found)
     if found:
         return Broken(features)
@@ -122,6 +119,15 @@ def read_layer(spec: Any, table: Table, place: str, problems: list[Problem]) -> 
     except ConfigError as error:  # a rule over several fields
         problems.extend(Problem(p.cause, place, p.fix) for p in error.problems)
         return Broken(features)
+
+
+def with_layers(
+    member: Callable[..., Any], given: Mapping[str, Any], table: Table, place: str, problems: list[Problem]
+) -> dict[str, Any]:
+    """The options of a table's member with the layers read that some of them hold; problems are written down."""
+    hints = {name: hint for name, hint in options(member).items() if name in given and _holds_layers(hint)}
+    nested = {name: _read_nested(given[name], hint, table, f"{place}.{name}", problems) for name, hint in hints.items()}
+    return {**given, **nested}
 
 
 def _holds_layers(hint: Any) -> bool:
