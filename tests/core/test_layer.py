@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from functools import cache
 
 import jax
@@ -208,3 +209,27 @@ def test_walk_visits_in_order_with_inputs_and_outputs():
 def test_a_layer_without_forward_says_so():
     with pytest.raises(NotImplementedError, match="Layer defines neither"):
         Layer().apply({}, {}, 1)
+
+
+def test_the_walk_traces_equal_layers_on_equal_shapes_once_and_reports_each_place():
+    traced = []
+
+    @dataclass(frozen=True)
+    class Counting(Layer):
+        features: int
+
+        def init(self, key, x):
+            traced.append((self.features, x.shape))
+            return {"kernel": jnp.zeros((x.shape[-1], self.features))}, {}
+
+        def forward(self, params, x):
+            return x @ params["kernel"]
+
+    equal = Sequential((Counting(4), Counting(4), Counting(4), Counting(5), Counting(4)))
+    result = walk(equal, jax.ShapeDtypeStruct((1, 4), jnp.float32))
+    assert traced == [(4, (1, 4)), (5, (1, 4)), (4, (1, 5))]
+    shapes = [(visit.inputs[0].shape, visit.params["kernel"].shape, visit.output.shape) for visit in result.visits[:-1]]
+    assert shapes == [((1, i), (i, o), (1, o)) for i, o in ((4, 4), (4, 4), (4, 4), (4, 5), (5, 4))]
+    assert jax.tree.map(jnp.shape, equal.init(jax.random.key(0), jnp.ones((1, 4)))[0]) == jax.tree.map(
+        jnp.shape, result.visits[-1].params
+    )

@@ -57,10 +57,16 @@ class Layer:
 
     def build(self, walk: "Walk", key: Array, *xs: Any, **_: Any) -> Built:
         """Initialises the layer on traced inputs and finds its output's shape; only `Composite`s override it."""
-        del walk
-        params, state = self.init(key, *map(spec_of, xs))
-        output, _ = jax.eval_shape(self.apply, params, state, *xs)
+        specs = tuple(map(spec_of, xs))
+        params, state, output = walk.known.get((self, specs)) or self._shapes(walk, key, specs, xs)
         return params, state, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), output)
+
+    def _shapes(self, walk: "Walk", key: Array, specs: tuple[Spec, ...], xs: tuple[Any, ...]) -> Built:
+        params, state = self.init(key, *specs)
+        output, _ = jax.eval_shape(self.apply, params, state, *xs)
+        if walk.collect:  # which is about shapes alone: equal layers have equal ones
+            walk.known[self, specs] = abstract(params), abstract(state), output
+        return params, state, output
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,8 @@ class Walk:
     collect: bool = False
     problems: list[Problem] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
+    known: dict[tuple[Layer, tuple[Spec, ...]], Built] = field(default_factory=dict)
+    """With `collect`, the shapes that layers gave for inputs of these shapes: equal ones are traced once."""
     _path: str = ""
     _guessed_after: str = ""
 
@@ -251,18 +259,20 @@ def _init(layer: Layer, specs: tuple[Spec, ...], key: Array) -> tuple[Params, St
 def walk(layer: Layer, *specs: Spec) -> Walk:
     """Checks a whole model on inputs of these shapes, without allocating any array; see `Walk`."""
     result = Walk(collect=True)
+    params: Params = {}
 
-    def trace(key: Array, *xs: Any) -> tuple[Params, Tree]:
+    def trace(key: Array, *xs: Any) -> Tree:
         try:
             expect_inputs(layer, xs)
-            params, _, output = layer.build(result, key, *xs)
+            own, _, output = layer.build(result, key, *xs)
         except Exception as error:
             for problem in problems_of(error):
                 result.report(problem)
-            return {}, ()
-        return params, output
+            return ()
+        params.update(abstract(own))
+        return output
 
-    params, output = jax.eval_shape(trace, jax.random.key(0), *specs)
+    output = jax.eval_shape(trace, jax.random.key(0), *specs)
     result.visits.append(Visit("", layer, specs, output, params))
     return result
 
