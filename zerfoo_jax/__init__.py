@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zerfoo_jax import checkpoint as checkpoint
     from zerfoo_jax import core as core
     from zerfoo_jax import data as data
+    from zerfoo_jax import engines as engines
     from zerfoo_jax import graph as graph
     from zerfoo_jax import inference as inference
     from zerfoo_jax import layers as layers
@@ -30,6 +31,7 @@ ROOMS = (
     "checkpoint",
     "core",
     "data",
+    "engines",
     "graph",
     "inference",
     "layers",
