@@ -9,11 +9,12 @@ import hashlib
 import json
 import math
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt, ValidationError
 
 from zerfoo_jax.checkpoint.faults import DamagedError, first_line
+from zerfoo_jax.config.strict_json import strict_json
 from zerfoo_jax.core.errors import CheckpointError
 
 MANIFEST = "manifest.json"
@@ -97,28 +98,6 @@ def read_manifest(folder: Path) -> Manifest:
     _expect_unique("leaf", [leaf.path for leaf in manifest.leaves])
     _expect_unique("file", [file.path for file in manifest.files])
     return manifest
-
-
-def strict_json(text: str) -> Any:
-    """JSON as the standard has it: a repeated key, NaN or Infinity raises `ValueError`.
-
-    >>> strict_json('{"a": 1, "a": 2}')
-    Traceback (most recent call last):
-    ValueError: the key 'a' appears twice
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = {}
-        for key, value in pairs:
-            if key in result:
-                raise ValueError(f"the key {key!r} appears twice")
-            result[key] = value
-        return result
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
 
 
 def checked_extra(extra: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
 def _check_scalar(event: yaml.ScalarEvent) -> None:
     if event.value == "<<" and event.style is None:
         raise _refused("merge keys are not allowed, write the keys out", event.start_mark)
-    if _SURROGATE.search(event.value):
+    if SURROGATE.search(event.value):
         raise _refused("half of a surrogate pair is not text", event.start_mark)
 
 
@@ -71,7 +71,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _whole(pattern: str) -> re.Pattern[str]:
@@ -101,6 +101,11 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 
 def read(path: Path) -> Document:
     """The document in a file; `ConfigError` with `file:line:col` for anything that is not plain, bounded YAML."""
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text in a file; `ConfigError` where there is none, it is too long, or it is not UTF-8."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -109,11 +114,16 @@ def read(path: Path) -> Document:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"config is over {MAX_BYTES} bytes", place=str(path), fix="put data into files of their own")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _place(str(path), data[: error.start].decode())
         raise ConfigError(f"config is not UTF-8 text: {error.reason}", place=place, fix="save the file as UTF-8") from error
-    return parse(text, str(path))
+
+
+def expect_short(text: str, name: str) -> None:
+    """Raises `ConfigError` for a text that is longer than a file may be."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ConfigError(f"the text is over {MAX_BYTES} bytes", place=name, fix="put data into files of their own")
 
 
 def _place(name: str, before: str) -> str:
@@ -128,6 +138,7 @@ def parse(text: str, name: str = "<text>") -> Document:
     >>> parse("rate: 1e-4\\nflag: no\\ncount: 010").value
     {'rate': 0.0001, 'flag': 'no', 'count': 10}
     """
+    expect_short(text, name)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

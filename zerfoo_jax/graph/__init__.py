@@ -1,53 +1,24 @@
 """Models as data: graphs of named layers, from Python and from mappings, checked as a whole before any data."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
-from zerfoo_jax.core.errors import ConfigError, Problem
-from zerfoo_jax.core.layer import MODEL, Layer, Walk, walk
 from zerfoo_jax.core.layer import check as check
-from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
-from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph.builder import GraphBuilder as GraphBuilder
+from zerfoo_jax.graph.built import BoundGraph as BoundGraph
+from zerfoo_jax.graph.built import BuiltGraph as BuiltGraph
+from zerfoo_jax.graph.codegen import to_python as to_python
+from zerfoo_jax.graph.declared import Declared as Declared
+from zerfoo_jax.graph.declared import declare as declare
+from zerfoo_jax.graph.declared import node as node
 from zerfoo_jax.graph.graph import Graph as Graph
 from zerfoo_jax.graph.graph_of import graph_of as graph_of
+from zerfoo_jax.graph.handle import Handle as Handle
 from zerfoo_jax.graph.input import Input as Input
+from zerfoo_jax.graph.model_spec import TABLE as TABLE
+from zerfoo_jax.graph.model_spec import model_from_spec as model_from_spec
+from zerfoo_jax.graph.model_spec import model_to_spec as model_to_spec
 from zerfoo_jax.graph.node import Node as Node
-from zerfoo_jax.graph.places import config_path
 from zerfoo_jax.graph.shared import Shared as Shared
-from zerfoo_jax.graph.unknown_input import problems_for_any_input
-from zerfoo_jax.layers import LAYERS
-
-TABLE: Table = {**LAYERS, "Graph": Graph, "Shared": Shared}
-"""Everything a `type:` may name."""
-
-
-def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model") -> tuple[Layer, Walk]:
-    """The model that a mapping describes, and the walk over it on inputs of these shapes.
-
-    A mapping with `nodes` is a graph, any other a layer. Raises one `ConfigError` that lists every problem, of
-    reading, of wiring and of shapes, each with its place in the mapping. Without `specs` only those shapes are checked that
-    do not depend on the input, and the walk is empty.
-    """
-    given = {"type": "Graph", **spec} if isinstance(spec, Mapping) and "nodes" in spec else spec
-    problems: list[Problem] = []
-    try:
-        model = read_layer(given, TABLE, place, problems)
-    except RecursionError as error:
-        raise ConfigError("the layers are nested too deep", place=place, fix="use Stack or a graph") from error
-    result = walk(model, *specs) if specs else Walk()
-    found = result.problems if specs else problems_for_any_input(model)
-    problems += [replace(problem, place=_place(model, place, problem.place)) for problem in found]
-    if problems:
-        raise ConfigError(problems)
-    return model, result
-
-
-def _place(model: Layer, place: str, node_path: str) -> str:
-    inside = config_path(model, node_path) if node_path != MODEL else ""
-    return f"{place}.{inside}" if inside else place
-
-
-def model_to_spec(model: Layer) -> dict[str, Any]:
-    """The mapping that `model_from_spec` turns back into an equal model."""
-    return layer_to_spec(model)
+from zerfoo_jax.graph.text import from_json as from_json
+from zerfoo_jax.graph.text import from_yaml as from_yaml
+from zerfoo_jax.graph.text import read_model as read_model
+from zerfoo_jax.graph.text import to_json as to_json
+from zerfoo_jax.graph.text import to_yaml as to_yaml

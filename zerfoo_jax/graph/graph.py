@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from zerfoo_jax.core.errors import GraphError, Problem
+from zerfoo_jax.core.errors import ConfigError, GraphError, Problem
 from zerfoo_jax.core.layer import Built, Composite, Layer, Walk
 from zerfoo_jax.core.spec import Table
 from zerfoo_jax.core.types import Array, Tree, spec_of
@@ -22,7 +22,7 @@ class Graph(Composite):
     """Nodes wired by name, in any order. One output comes as it is, several as a tuple.
 
     An input is a name, or an `Input` that also declares what shape and dtype it takes. A node whose layer is `Shared` runs
-    another node's layer with that node's parameters.
+    another node's layer with that node's parameters. Raises `ConfigError` for over 10,000 nodes.
 
     >>> import jax, jax.numpy as jnp
     >>> from zerfoo_jax.layers import Activation, Dense
@@ -41,6 +41,11 @@ class Graph(Composite):
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.nodes) > spec.MAX_NODES:
+            raise ConfigError(f"Graph.nodes: {len(self.nodes)} nodes, over {spec.MAX_NODES}", fix="repeat blocks with Stack")
+
     @property
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs, in their order."""
@@ -53,11 +58,11 @@ class Graph(Composite):
         values = dict(zip(self.input_names, xs, strict=True))
         for node in _ordered(self.nodes):
             owner = node.layer.node if isinstance(node.layer, Shared) else node.name
-            values[node.name] = call(owner, *(_value(values, wire) for wire in node.inputs), at=node.name)
+            values[node.name] = call(owner, *(value_along(values, wire) for wire in node.inputs), at=node.name)
         return self._outputs(values)
 
     def _outputs(self, values: Mapping[str, Tree]) -> Tree:
-        found = tuple(_value(values, wire) for wire in self.outputs)
+        found = tuple(value_along(values, wire) for wire in self.outputs)
         return found[0] if len(found) == 1 else found
 
     def build(self, walk: Walk, key: Array, *xs: Any) -> Built:
@@ -83,7 +88,7 @@ class Graph(Composite):
         values, layers = dict(zip(self.input_names, xs, strict=False)), dict(self.children())
         for node in structure.possible_order(self.nodes):
             layer = layers.get(node.layer.node) if isinstance(node.layer, Shared) else node.layer
-            arrived = tuple(_value(values, wire) for wire in node.inputs if source(wire)[0] in values)
+            arrived = tuple(value_along(values, wire) for wire in node.inputs if source(wire)[0] in values)
             if layer and arrived and len(arrived) == len(node.inputs):
                 values[node.name] = walk.visit(layer, node.name, key, *arrived)[2]
             else:
@@ -107,7 +112,7 @@ def _named(given: InputOrName) -> Input:
     return given
 
 
-def _value(values: Mapping[str, Tree], wire: str) -> Tree:
+def value_along(values: Mapping[str, Tree], wire: str) -> Tree:
     """What comes along a wire: the whole output of its node, or one of several."""
     name, index = source(wire)
     value = values[name]

@@ -24,10 +24,20 @@ def _numbered(layers: tuple[Layer, ...]) -> dict[str, Layer]:
     seen: Counter[str] = Counter()
     named = {}
     for layer in layers:
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        kind = kind_of(layer)
         named[f"{kind}_{seen[kind]}"] = layer
         seen[kind] += 1
     return named
+
+
+def kind_of(layer: Layer) -> str:
+    """The word for a layer of this class in the names of nodes and children.
+
+    >>> from zerfoo_jax.layers import BatchNorm
+    >>> kind_of(BatchNorm())
+    'batch_norm'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""The import lines of a module, in isort's order."""
+
+from collections.abc import Iterator, Mapping
+import inspect
+import re
+from typing import Any
+
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.graph.codegen.layout import WIDTH, Group, lines
+from zerfoo_jax.graph.codegen.names import first_free
+from zerfoo_jax.graph.model_spec import TABLE
+from zerfoo_jax.layers import LAYERS
+
+
+class Imports:
+    """Collects what a module imports, and gives the names that it goes by there."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+
+    def add(self, module: str, name: str) -> str:
+        """The name under which `name` of that module is imported: another one where it is taken."""
+        if (module, name) not in self._names:
+            self._names[module, name] = first_free(name, self._names.values(), separator="")
+        return self._names[module, name]
+
+    def of_class(self, cls: type[Any]) -> str:
+        """The name under which a layer's class is imported. Raises `ConfigError` for one that no module has."""
+        name = cls.__name__
+        if LAYERS.get(name) is cls or TABLE.get(name) is cls:
+            return self.add("zerfoo_jax.layers" if name in LAYERS else "zerfoo_jax.graph", name)
+        if getattr(inspect.getmodule(cls), name, None) is not cls or cls.__module__ == "__main__":
+            raise ConfigError(f"{cls.__qualname__} cannot be imported", fix="put the class at the top level of a module")
+        return self.add(cls.__module__, name)
+
+    def lines(self) -> Iterator[str]:
+        """The import lines."""
+        modules = sorted({module for module, _ in self._names}, key=_natural)
+        for module in modules:
+            members = {name: bound for (home, name), bound in self._names.items() if home == module}
+            yield from _import(module, members)
+
+
+def _import(module: str, members: Mapping[str, str]) -> Iterator[str]:
+    shown = [name if members[name] == name else f"{name} as {members[name]}" for name in sorted(members, key=_order_of_members)]
+    opening = f"from {module} import "
+    group = Group("(", tuple(("", name) for name in shown), ")")
+    bare = f"{opening}{', '.join(shown)}"
+    yield from [bare] if len(bare) <= WIDTH else lines(group, 0, opening, must_break=True)
+
+
+def _order_of_members(name: str) -> tuple[int, Any, str]:
+    """Constants, classes, the rest; inside each by letters and numbers."""
+    kind = 0 if len(name) > 1 and name.isupper() else 1 if name[:1].isupper() else 2
+    return kind, _natural(name), name
+
+
+def _natural(name: str) -> list[Any]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name.lower())]
