@@ -1,5 +1,8 @@
 """What is wrong with a model whatever its input is, for configs whose data cannot be read."""
 
+import math
+
+from zerfoo_jax.core.arity import inputs_taken
 from zerfoo_jax.core.errors import Problem
 from zerfoo_jax.core.layer import Layer, walk
 from zerfoo_jax.core.types import Spec
@@ -20,7 +23,7 @@ def problems_for_any_input(model: Layer) -> list[Problem]:
     problem that reads the same both times does not come from the input. One whose shapes show the input's size is left for
     when there is data, even if no input could mend it.
     """
-    inputs = model.declared() if isinstance(model, Graph) else (Input(DEFAULT_INPUT),)
+    inputs = model.declared() if isinstance(model, Graph) else (Input(DEFAULT_INPUT),) * _inputs_needed(model)
     kinds = KINDS if any(one.shape is None for one in inputs) else KINDS[:1]
     best, found = kinds[0], None
     for kind in kinds:
@@ -31,6 +34,16 @@ def problems_for_any_input(model: Layer) -> list[Problem]:
             return []
     again = set(_problems(model, inputs, best, SIZES[1]))
     return [problem for problem in found or () if problem in again]
+
+
+def _inputs_needed(layer: Layer) -> int:
+    """The least number of inputs of a layer; one that takes any number hands them to the first layer in it."""
+    if isinstance(layer, Graph):
+        return len(layer.inputs)
+    least, most = inputs_taken(type(layer))
+    held = [part for value in vars(layer).values() for part in (value if isinstance(value, tuple) else (value,))]
+    inside = [part for part in held if isinstance(part, Layer)][:1] if most == math.inf else []
+    return max(1, least, *map(_inputs_needed, inside))
 
 
 def _problems(model: Layer, inputs: tuple[Input, ...], kind: tuple[str, int], size: int) -> list[Problem]:

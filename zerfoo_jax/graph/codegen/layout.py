@@ -26,7 +26,7 @@ class Group:
 Expression = Union[str, Group]  # noqa: UP007 - the name is used in quotes above
 
 
-def call(function: str, *positional: Expression, **keywords: Expression) -> Group:
+def call(function: str, /, *positional: Expression, **keywords: Expression) -> Group:
     """`function(a, b, key=c)`.
 
     >>> one_line(call("Dense", "3", use_bias="False"))

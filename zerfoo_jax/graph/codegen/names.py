@@ -48,16 +48,22 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 def class_name(words: Iterable[str]) -> str:
     """A name for a class from words of any kind.
 
-    >>> class_name(["digits_cnn", "block-1"]), class_name(["0"])
-    ('DigitsCnnBlock1', 'Part0')
+    >>> class_name(["digits_cnn", "block-1"]), class_name(["layer1", "0"])
+    ('DigitsCnnBlock1', 'Layer1Part0')
     """
     parts = re.findall(r"[A-Za-z0-9]+", " ".join(words))
-    name = "".join(part[0].upper() + part[1:] for part in parts)
-    return name if name[:1].isalpha() and not keyword.iskeyword(name) else f"Part{name}"
+    name = "".join(f"{'Part' * part[0].isdigit()}{part[0].upper()}{part[1:]}" for part in parts)
+    return name if name and not keyword.iskeyword(name) else f"Part{name}"
 
 
 def class_for(path: Sequence[Sequence[str]], taken: Iterable[str]) -> str:
-    """A free name for the class of the graph at a path, from its last places on, of more of them where that is taken."""
-    candidates = [class_name([word for place in path[-length:] for word in place]) for length in range(1, len(path) + 1)]
+    """A free name for the class of the graph at a path, from its last places on, of more of them where that is taken.
+
+    >>> class_for([["layer1"], ["0"]], []), class_for([["encoder"], ["body", "block"]], ["BodyBlock"])
+    ('Layer1Part0', 'EncoderBodyBlock')
+    """
+    ends = [path[-length:] for length in range(1, len(path) + 1)]
+    said = [end for end in ends if end[0][0][:1].isalpha()] or ends[-1:]  # a number alone says nothing
+    candidates = [class_name([word for place in end for word in place]) for end in said]
     free = [name for name in candidates if name not in taken]
-    return free[0] if free else first_free(candidates[-1], taken, separator="")
+    return free[0] if free else first_free(candidates[-1], taken, separator="x")
