@@ -7,10 +7,17 @@ from typing import Any
 
 from zerfoo_jax.core.errors import EngineError
 from zerfoo_jax.engines import find
+from zerfoo_jax.engines.debug import Debug as Debug
+from zerfoo_jax.engines.debug import Trace as Trace
+from zerfoo_jax.engines.eager import Eager as Eager
 from zerfoo_jax.engines.engine import Engine as Engine
+from zerfoo_jax.engines.operation import Operation as Operation
+from zerfoo_jax.engines.origin import first_nonfinite as first_nonfinite
 from zerfoo_jax.engines.xla import Xla as Xla
 
 ENGINES: dict[str, Engine] = {
+    "debug": Debug(),
+    "eager": Eager(),
     "xla": Xla(),
 }
 
@@ -20,8 +27,8 @@ def engine_of(given: str | Mapping[str, Any] | Engine) -> Engine:
 
     Raises `ConfigError` for an unknown name or option, and `EngineError` where an installed package's engine cannot be loaded.
 
-    >>> engine_of("xla")
-    Xla()
+    >>> engine_of({"name": "debug", "nodes": "dense_*"}).nodes
+    'dense_*'
     """
     return find.find(ENGINES, given)
 
