@@ -2,7 +2,10 @@
 
 from zerfoo_jax.core.layer import Composite, Layer
 from zerfoo_jax.graph.graph import Graph
-from zerfoo_jax.layers import Sequential, Stack
+from zerfoo_jax.layers import Frozen, LoRA, Sequential, Stack
+
+HOLDERS: dict[type[Layer], str] = {Frozen: "layer", LoRA: "layer", Stack: "block"}
+"""Layers around one layer, and the field that holds it."""
 
 
 def config_path(layer: Layer, node_path: str) -> str:
@@ -13,8 +16,9 @@ def config_path(layer: Layer, node_path: str) -> str:
     'layers[1].inner'
     """
     name, _, rest = node_path.partition("/")
-    if isinstance(layer, Stack) and name:
-        return _join("block", config_path(layer.block, rest))
+    if type(layer) in HOLDERS and name:
+        field = HOLDERS[type(layer)]
+        return _join(field, config_path(getattr(layer, field), rest))
     children = layer.children() if isinstance(layer, Composite) else {}
     if isinstance(layer, Graph) and any(node.name == name for node in layer.nodes):
         return _join(f"nodes.{name}", config_path(children[name], rest) if name in children else rest)

@@ -29,6 +29,7 @@ from zerfoo_jax.layers.dropout import Dropout as Dropout
 from zerfoo_jax.layers.embedding import Embedding as Embedding
 from zerfoo_jax.layers.feed_forward import FeedForward as FeedForward
 from zerfoo_jax.layers.fractional_pooling import FractionalMaxPool2D as FractionalMaxPool2D
+from zerfoo_jax.layers.frozen import Frozen as Frozen
 from zerfoo_jax.layers.global_attention import GlobalAttention as GlobalAttention
 from zerfoo_jax.layers.global_pooling import GlobalAvgPool as GlobalAvgPool
 from zerfoo_jax.layers.global_pooling import GlobalMaxPool as GlobalMaxPool
@@ -136,6 +137,7 @@ LAYERS: dict[str, type[Layer]] = {
     "FirstToken": FirstToken,
     "Flatten": Flatten,
     "FractionalMaxPool2D": FractionalMaxPool2D,
+    "Frozen": Frozen,
     "GRU": GRU,
     "GaussianBottleneck": GaussianBottleneck,
     "GlobalAttention": GlobalAttention,

@@ -1,7 +1,7 @@
 """Decoding token by token: a model that remembers what it has seen."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.parts import map_parts
 from zerfoo_jax.core.types import Spec, State, Tree
 from zerfoo_jax.layers.multi_head_attention import MultiHeadAttention
 from zerfoo_jax.layers.positions import LearnedPositions, SinusoidalPositions
@@ -46,23 +47,12 @@ def start_cache(model: Layer, state: State, *specs: Spec) -> State:
     return _filled(wanted, state)
 
 
-def _remembering(value: Any, length: int) -> Any:
-    """The value with a memory in every layer in it that can have one; itself where there is none."""
-    if isinstance(value, tuple):
-        items = tuple(_remembering(item, length) for item in value)
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    changes: dict[str, Any] = {}
-    for name in (field.name for field in fields(value)):
-        old = getattr(value, name)
-        new = _remembering(old, length)
-        changes |= {name: new} if new is not old else {}
-    if isinstance(value, MultiHeadAttention) and value.causal:
-        changes["cache_length"] = length
-    if isinstance(value, LearnedPositions | SinusoidalPositions):
-        changes["counting"] = True
-    return replace(value, **changes) if changes else value
+def _remembering(layer: Model, length: int) -> Model:
+    """The layer with a memory in every layer in it that can have one, and in itself; itself where there is none."""
+    layer = map_parts(layer, lambda part: _remembering(part, length))
+    if isinstance(layer, MultiHeadAttention) and layer.causal:
+        return replace(layer, cache_length=length)
+    return replace(layer, counting=True) if isinstance(layer, LearnedPositions | SinusoidalPositions) else layer
 
 
 def _filled(wanted: Tree, given: Any) -> Tree:

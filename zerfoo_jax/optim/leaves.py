@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ConfigError, Problem, nearest
+from zerfoo_jax.core.patterns import matches
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.numeric import widened
 
@@ -63,19 +64,6 @@ def expect_matches(params: Tree, patterns: Sequence[str], place: str = "groups[{
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a path matches a pattern, both as lists of names.
-
-    >>> matches(["head", "dense_0", "kernel"], ["head", "**", "kern*"]), matches(["head"], ["*", "kernel"])
-    (True, False)
-    """
-    if not pattern:
-        return not names
-    if pattern[0] == "**":
-        return any(matches(names[i:], pattern[1:]) for i in range(len(names) + 1))
-    return bool(names) and fnmatchcase(names[0], pattern[0]) and matches(names[1:], pattern[1:])
 
 
 def layer_axes(params: Tree, stacked: Sequence[str]) -> Tree:
