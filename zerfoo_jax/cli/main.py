@@ -11,22 +11,26 @@ import typer
 
 import zerfoo_jax
 from zerfoo_jax.cli.check import check
+from zerfoo_jax.cli.codegen import codegen
 from zerfoo_jax.cli.doctor import doctor
 from zerfoo_jax.cli.eval import evaluate
 from zerfoo_jax.cli.init import init
 from zerfoo_jax.cli.layers import layers
 from zerfoo_jax.cli.plot import plot
 from zerfoo_jax.cli.predict import predict
+from zerfoo_jax.cli.search import search
 from zerfoo_jax.cli.train import train
 from zerfoo_jax.core.errors import ConfigError, DivergedError, ZerfooError
 from zerfoo_jax.experiment import outcome
 
 VERBS: dict[str, Callable[..., Any]] = {
     "train": train,
+    "search": search,
     "eval": evaluate,
     "predict": predict,
     "check": check,
     "plot": plot,
+    "codegen": codegen,
     "init": init,
     "layers": layers,
     "doctor": doctor,

@@ -27,6 +27,9 @@ from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 MODEL = "model"
 """The path of the outermost layer, where it needs a name."""
 
+FOLLOWS = " (may follow from the problem at"
+"""What the cause of a problem says that was met after a guess."""
+
 Built = tuple[Params, State, Tree]
 """Parameters, state and output of a layer that has just been initialised."""
 
@@ -178,7 +181,7 @@ class Walk:
         """Writes down a problem of the layer being visited."""
         cause = problem.cause
         if self._guessed_after:
-            cause += f" (may follow from the problem at {self._guessed_after})"
+            cause += f"{FOLLOWS} {self._guessed_after})"
         self.problems.append(Problem(cause, join_path(self._path, problem.place) or MODEL, problem.fix))
 
     def _recover(self, layer: Layer, error: Exception, xs: tuple[Any, ...]) -> Built:

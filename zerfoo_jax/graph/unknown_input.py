@@ -4,7 +4,7 @@ import math
 
 from zerfoo_jax.core.arity import inputs_taken
 from zerfoo_jax.core.errors import Problem
-from zerfoo_jax.core.layer import Layer, walk
+from zerfoo_jax.core.layer import FOLLOWS, Layer, walk
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.input import Input
@@ -32,8 +32,10 @@ def problems_for_any_input(model: Layer) -> list[Problem]:
             best, found = kind, problems
         if not found:
             return []
-    again = set(_problems(model, inputs, best, SIZES[1]))
-    return [problem for problem in found or () if problem in again]
+    found, again = found or [], set(_problems(model, inputs, best, SIZES[1]))
+    # What follows from a problem that another input would not have is no problem of the model.
+    after_all = not found or found[0] in again
+    return [problem for problem in found if problem in again and (after_all or FOLLOWS not in problem.cause)]
 
 
 def _inputs_needed(layer: Layer) -> int:

@@ -53,7 +53,7 @@ def class_name(words: Iterable[str]) -> str:
     """
     parts = re.findall(r"[A-Za-z0-9]+", " ".join(words))
     name = "".join(f"{'Part' * part[0].isdigit()}{part[0].upper()}{part[1:]}" for part in parts)
-    return name if name and not keyword.iskeyword(name) else f"Part{name}"
+    return name if len(name) > 1 and not keyword.iskeyword(name) else f"Part{name}"
 
 
 def class_for(path: Sequence[Sequence[str]], taken: Iterable[str]) -> str:
