@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from zerfoo_jax import numeric as numeric
     from zerfoo_jax import optim as optim
     from zerfoo_jax import training as training
+    from zerfoo_jax.core.methods import methods as methods
     from zerfoo_jax.experiment.api import evaluate as evaluate
     from zerfoo_jax.experiment.api import load_config as load_config
     from zerfoo_jax.experiment.api import train as train
+    from zerfoo_jax.graph.describe import describe as describe
 
 __version__ = "0.1.0"
 
@@ -43,6 +45,11 @@ ROOMS = (
     "training",
 )
 TWINS = ("evaluate", "load_config", "train")
+INTROSPECTION = {
+    "describe": "zerfoo_jax.graph.describe",
+    "methods": "zerfoo_jax.core.methods",
+}
+"""What says of other things what they are, and where it is."""
 
 
 def __getattr__(name: str) -> Any:
@@ -50,8 +57,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"zerfoo_jax.{name}")
     if name in TWINS:
         return getattr(importlib.import_module("zerfoo_jax.experiment.api"), name)
+    if name in INTROSPECTION:
+        return getattr(importlib.import_module(INTROSPECTION[name]), name)
     raise AttributeError(f"module 'zerfoo_jax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOMS, *TWINS})
+    return sorted({*globals(), *ROOMS, *TWINS, *INTROSPECTION})

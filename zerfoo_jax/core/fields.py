@@ -54,7 +54,8 @@ def required_options(member: Callable[..., Any]) -> frozenset[str]:
 
 
 @cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
+def adapter(hint: Any) -> TypeAdapter[Any]:
+    """What checks values against an annotation, and describes them."""
     try:
         return TypeAdapter(hint, config=_ARBITRARY)
     except PydanticUserError:  # the type brings its own config
@@ -72,7 +73,7 @@ def check_value(hint: Any, value: Any) -> tuple[Any, str]:
     """Returns `(checked value, complaint)`; the complaint is empty when the value fits the annotation."""
     value = plain(value)
     try:
-        return _adapter(hint).validate_python(value, strict=True), ""
+        return adapter(hint).validate_python(value, strict=True), ""
     except ValidationError as error:
         return value, sentence(error.errors(include_url=False))
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, get_args, get_origin
 
-from pydantic import AfterValidator
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 from zerfoo_jax.core.fields import check_options, options, plain
@@ -43,18 +44,35 @@ NamedOrMapping = Named | Mapping[str, Any]
 """What may be given for such a field."""
 
 
-def member_of(table: Table, kind: str) -> AfterValidator:
+REFERENCE = "x-defined-as"
+"""Stands in a field's JSON Schema for a definition that it shares with others; see `core.json_schema`."""
+
+
+class MemberOf:
     """For annotations: the field names one of the table's members, as text or as a mapping `{name: ..., option: value}`."""
 
-    def known(given: NamedOrMapping) -> Named:
+    def __init__(self, table: Table, kind: str):
+        self.table, self.kind = table, kind
+
+    @property
+    def definition(self) -> str:
+        """What the members are called in a JSON Schema."""
+        return self.kind.replace(" ", "_")
+
+    def known(self, given: NamedOrMapping) -> Named:
+        """The name, or the mapping as pairs, once its options have been checked; `ValueError` with what is wrong."""
         named = given if isinstance(given, str) else pairs(given)
         try:
-            bound(table, named, kind)
+            bound(self.table, named, self.kind)
         except ConfigError as error:
             raise ValueError("; ".join(f"{p.cause}; {p.fix}" if p.fix else p.cause for p in error.problems)) from error
         return named
 
-    return AfterValidator(known)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {REFERENCE: self.definition}
 
 
 def pairs(options: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
@@ -63,7 +81,7 @@ def pairs(options: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> tuple[tup
 
 
 def bound(table: Table, named: NamedOrMapping, kind: str) -> partial[Any]:
-    """The member that a field annotated with `member_of` names, with its options filled in."""
+    """The member that a field annotated with `MemberOf` names, with its options filled in."""
     return bind(table, named if isinstance(named, str) else dict(named), kind)
 
 
@@ -149,14 +167,15 @@ def layer_to_spec(layer: Layer) -> dict[str, Any]:
         return write_spec()
     assert is_dataclass(layer)
     given = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
-    return {"type": type(layer).__name__, **{name: _to_plain(value) for name, value in given.items()}}
+    return {"type": type(layer).__name__, **{name: to_plain(value) for name, value in given.items()}}
 
 
-def _to_plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """A field's value as a mapping says it: layers and pairs as mappings, tuples as lists."""
     if isinstance(value, Layer):
         return layer_to_spec(value)
     if not isinstance(value, tuple):
         return value
     if value and all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in value):
-        return {name: _to_plain(item) for name, item in value}  # what was a mapping
-    return [_to_plain(item) for item in value]
+        return {name: to_plain(item) for name, item in value}  # what was a mapping
+    return [to_plain(item) for item in value]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 import inspect
 from typing import Any
 
+from zerfoo_jax.core.documentation import summary
+from zerfoo_jax.core.signatures import describe_signature
 from zerfoo_jax.data import DATASETS
-from zerfoo_jax.experiment.signatures import describe_signature
 from zerfoo_jax.layers import ACTIVATIONS, COMBINATIONS, INITIALIZERS, LAYERS, SOFTMAX_VARIANTS
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS
@@ -46,10 +47,9 @@ def library_page() -> str:
 
 
 def _describe(name: str, member: Callable[..., Any]) -> dict[str, str]:
-    documentation = inspect.getdoc(member) or ""
     return {
         "name": name,
         "signature": describe_signature(member),
-        "summary": documentation.split("\n\n")[0].replace("\n", " "),
-        "documentation": documentation,
+        "summary": summary(member),
+        "documentation": inspect.getdoc(member) or "",
     }

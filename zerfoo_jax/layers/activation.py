@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
-from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
+from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerSpec, initialize
@@ -52,7 +52,7 @@ ACTIVATIONS: dict[str, Callable[..., Array]] = {
 }
 
 
-ActivationSpec = Annotated[NamedOrMapping, "activation", member_of(ACTIVATIONS, "activation")]
+ActivationSpec = Annotated[NamedOrMapping, "activation", MemberOf(ACTIVATIONS, "activation")]
 """A member of `ACTIVATIONS`: its name, or `{name: leaky_relu, negative_slope: 0.1}`."""
 
 

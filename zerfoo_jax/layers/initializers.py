@@ -10,7 +10,7 @@ from jax.nn import initializers as jax_init
 import jax.numpy as jnp
 
 from zerfoo_jax.core.fields import PositiveFloat
-from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
+from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.numeric import wide_dtype
 
@@ -101,7 +101,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
 }
 
 
-InitializerSpec = Annotated[NamedOrMapping, "initializer", member_of(INITIALIZERS, "initializer")]
+InitializerSpec = Annotated[NamedOrMapping, "initializer", MemberOf(INITIALIZERS, "initializer")]
 """A member of `INITIALIZERS`: its name, or `{name: normal, stddev: 0.01}`."""
 
 

@@ -11,7 +11,7 @@ from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
 from zerfoo_jax.core.layer import Composite, Layer
 from zerfoo_jax.core.shapes import expect_axes
-from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
+from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 from zerfoo_jax.core.types import Array, Tree
 from zerfoo_jax.layers.join import Concatenate
 
@@ -79,7 +79,7 @@ COMBINATIONS: dict[str, Callable[..., Array]] = {
 }
 
 
-CombinationSpec = Annotated[NamedOrMapping, "combination", member_of(COMBINATIONS, "combination")]
+CombinationSpec = Annotated[NamedOrMapping, "combination", MemberOf(COMBINATIONS, "combination")]
 """A member of `COMBINATIONS`: its name, or `{name: add, pad: true}`."""
 
 

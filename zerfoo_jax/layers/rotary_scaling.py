@@ -11,7 +11,7 @@ import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt
-from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
+from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 
 Frequencies = np.ndarray
 Scaled = tuple[Frequencies, float]
@@ -89,7 +89,7 @@ ROTARY_SCALINGS: dict[str, Callable[..., Scaled]] = {
     "yarn": yarn,
 }
 
-RotaryScalingSpec = Annotated[NamedOrMapping, "rotary scaling", member_of(ROTARY_SCALINGS, "rotary scaling")]
+RotaryScalingSpec = Annotated[NamedOrMapping, "rotary scaling", MemberOf(ROTARY_SCALINGS, "rotary scaling")]
 """A member of `ROTARY_SCALINGS` with its options: `{name: linear, factor: 2.0}`."""
 
 

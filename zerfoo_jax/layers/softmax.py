@@ -16,7 +16,7 @@ from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
-from zerfoo_jax.core.spec import NamedOrMapping, bound, member_of
+from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 from zerfoo_jax.core.types import Array, Params, Spec, State
 from zerfoo_jax.layers.sparse_softmax import entmax, sparsemax
 from zerfoo_jax.numeric import widened
@@ -110,7 +110,7 @@ SOFTMAX_VARIANTS: dict[str, Callable[..., Array]] = {
 }
 
 
-SoftmaxSpec = Annotated[NamedOrMapping, "softmax variant", member_of(SOFTMAX_VARIANTS, "softmax variant")]
+SoftmaxSpec = Annotated[NamedOrMapping, "softmax variant", MemberOf(SOFTMAX_VARIANTS, "softmax variant")]
 """A member of `SOFTMAX_VARIANTS`: its name, or `{name: entmax, alpha: 1.3}`."""
 
 

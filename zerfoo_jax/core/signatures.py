@@ -31,20 +31,26 @@ class _Shown:
         self._hint = hint
 
     def __repr__(self) -> str:
-        return _type_name(self._hint)
+        return type_name(self._hint)
 
 
-def _type_name(hint: Any) -> str:
+def type_name(hint: Any) -> str:
+    """A type as a person would write it.
+
+    >>> from zerfoo_jax.core.fields import Probability
+    >>> type_name(tuple[Probability, ...] | None)
+    '(float >= 0 < 1, ...) | None'
+    """
     if get_origin(hint) is Annotated:
         base, *limits = get_args(hint)
         named = [limit for limit in limits if isinstance(limit, str)]
         if named:  # a member of another table
             return named[0]
-        return " ".join([_type_name(base), *(_limit(limit) for limit in limits if _limit(limit))])
+        return " ".join([type_name(base), *(_limit(limit) for limit in limits if _limit(limit))])
     if get_origin(hint) in (Union, UnionType):
-        return " | ".join(map(_type_name, get_args(hint)))
+        return " | ".join(map(type_name, get_args(hint)))
     if get_origin(hint) is tuple:
-        return f"({', '.join('...' if part is Ellipsis else _type_name(part) for part in get_args(hint))})"
+        return f"({', '.join('...' if part is Ellipsis else type_name(part) for part in get_args(hint))})"
     if get_origin(hint) is Literal:
         return " | ".join(map(repr, get_args(hint)))
     if hint in (None, type(None), Any):
