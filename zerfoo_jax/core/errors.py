@@ -75,7 +75,7 @@ class EngineError(ZerfooError):
 
 
 class DivergedError(ZerfooError):
-    """Training produced NaN or Inf and the policy says stop."""
+    """A computation produced NaN or Inf and is to stop there."""
 
 
 class DistributedError(ZerfooError):

@@ -1,6 +1,6 @@
 """Watches every operation of a function, and stops where numbers cease to be finite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -76,8 +76,9 @@ class Debug(Engine):
         program, calls = Program(function), count()
 
         def run(*arguments: Tree) -> Tree:
+            call = {"function": getattr(function, "__name__", ""), "call": next(calls)}
             with ExitStack() as opened:
-                output, origin = self._run(program, arguments, self._teller(opened, next(calls)))
+                output, origin = self._run(program, arguments, self._teller(opened, call))
             if origin is not None:
                 raise _diverged(origin, arguments)
             return output
@@ -115,15 +116,15 @@ class Debug(Engine):
         pattern = self.nodes.replace("[", "[[]")  # brackets are those of an iteration
         return any(fnmatchcase("/".join(scope.names(number, indices)), pattern) for indices in (ran.place.indices, ()))
 
-    def _teller(self, opened: ExitStack, call: int) -> Callable[[Operation], None] | None:
+    def _teller(self, opened: ExitStack, call: Mapping[str, Any]) -> Callable[[Operation], None] | None:
         if self.log is None or callable(self.log):
             return self.log
         journal = opened.enter_context(Journal(Path(self.log), self.log_bytes))
         return partial(_write, journal, call)
 
 
-def _write(journal: Journal, call: int, operation: Operation) -> None:
-    journal.write({"call": call, **operation.record()})
+def _write(journal: Journal, call: Mapping[str, Any], operation: Operation) -> None:
+    journal.write({**call, **operation.record()})
 
 
 def _diverged(origin: Operation, arguments: tuple[Tree, ...]) -> DivergedError:

@@ -30,7 +30,7 @@ def measure(wired: Wired, metric: Metric, params: Params, state: State) -> Array
 
 def _make(wired: Wired, metrics: Mapping[str, Metric]) -> Callable[[Params, State], dict[str, Array]]:
     train = wired.config.train
-    step, compute = make_eval_step(wired.model, wired.loss, metrics=metrics, precision=train.precision)
+    step, compute = make_eval_step(wired.model, wired.loss, metrics=metrics, precision=train.precision, engine=wired.engine)
 
     def run(params: Params, state: State) -> dict[str, Array]:
         sums: Any = None

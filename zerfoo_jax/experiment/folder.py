@@ -19,13 +19,14 @@ from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.experiment.reading import with_paths_moved
 from zerfoo_jax.experiment.schema import Experiment
 
-FREE_SECTIONS = ("logging", "runtime")
+FREE_SECTIONS = ("engine", "logging", "runtime")
 """Sections that do not change results; a resumed run may set them anew."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`config.yaml`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `LATEST`, `env.json`, `summary.json`, `plots/`."""
+    """`config.yaml`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `LATEST`, `env.json`, `summary.json`, `plots/`;
+    with the engine `debug`, `debug.jsonl`."""
 
     path: Path
 

@@ -156,6 +156,7 @@ class Experiment(Section):
     metrics: tuple[str | NamedSection, ...] = Field(default=(), strict=False)  # YAML gives a list
     optimizer: OptimizerSection
     train: TrainSection
+    engine: str | NamedSection = "xla"
     checkpoint: CheckpointSection = CheckpointSection()
     logging: LoggingSection = LoggingSection()
     runtime: RuntimeSection = RuntimeSection()

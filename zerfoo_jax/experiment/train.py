@@ -60,7 +60,7 @@ class Trainer:
     """Trains one wired run in its folder."""
 
     def __init__(self, wired: Wired, folder: RunFolder, started: float):
-        train = wired.config.train
+        train, wired = wired.config.train, wired.writing_to(folder.path)
         self._wired, self._folder, self._started = wired, folder, started
         self._step = wired.make_step()
         self._evaluate = make_evaluate(wired)
@@ -216,6 +216,8 @@ class Trainer:
 
     def _explained(self, error: DivergedError) -> DivergedError:
         self._checkpoints.wait()
+        if error.problems[0].place:  # the engine has seen where
+            return error
         self._reporter.say("replaying from the newest checkpoint to find the layer ...")
         culprit = find_culprit(self._wired, self._checkpoints, self._step)
         place = str(culprit) if culprit else "not reproduced when replayed"

@@ -1,7 +1,7 @@
 """From a checked config to the parts of a run: data, model, loss, metrics, optimizer; every problem at once, with its line."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.data import DATASETS
 from zerfoo_jax.data.loader import Loader, Place, to_device
 from zerfoo_jax.data.source import Dataset
+from zerfoo_jax.engines import Engine, engine_of
 from zerfoo_jax.experiment.compatibility import misfits
 from zerfoo_jax.experiment.optimizing import optimizer_of, schedule_of
 from zerfoo_jax.experiment.reading import with_paths_from
@@ -49,6 +50,11 @@ class Wired:
     optimizer: Optimizer
     schedule: Schedule
     steps: int
+    engine: Engine
+
+    def writing_to(self, folder: Path) -> "Wired":
+        """The parts of a run that keeps its files in this folder."""
+        return replace(self, engine=self.engine.writing_to(folder))
 
     def create_state(self) -> TrainState:
         """The state before the first step."""
@@ -73,6 +79,7 @@ class Wired:
             accumulate=train.accumulate,
             ema_decay=_decay(train, self.steps),
             skip_nonfinite=train.nonfinite.policy == "skip",
+            engine=self.engine,
         )
 
     def batches(self, start: int, stop: int, digest: str = "", place: Place = to_device) -> Loader:
@@ -114,16 +121,17 @@ def wire(config: Experiment, places: Places) -> Wired:
     known = config.optimizer if schedule else config.optimizer.model_copy(update={"schedule": None})
     optimizer = part("optimizer", lambda: optimizer_of(known, steps))
     part("train.swa.start", lambda: _decay(config.train, steps))
+    engine = part("engine", lambda: engine_of(_spec(config.engine)))
     example = part("data", lambda: _example(dataset)) if dataset else None
     model = part("", lambda: model_from_config(config.model, example))
     if optimizer and model and example:
         part("optimizer", lambda: _check_groups(optimizer, model[1].visits[-1].params))
-    if problems or not (dataset and example and model and loss and optimizer and schedule and metrics is not None):
+    if problems or not (dataset and example and model and loss and optimizer and schedule and engine and metrics is not None):
         raise ConfigError(problems)
     problems = misfits(config, dataset, model[1], loss, metrics)
     if problems:
         raise places.locate(ConfigError(problems))
-    return Wired(config, places.folder, dataset, *model, example, loss, metrics, optimizer, schedule, steps)
+    return Wired(config, places.folder, dataset, *model, example, loss, metrics, optimizer, schedule, steps, engine)
 
 
 def _spec(section: str | NamedSection) -> str | dict[str, Any]:

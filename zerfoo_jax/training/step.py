@@ -12,6 +12,7 @@ from zerfoo_jax.core.errors import ConfigError, Problem
 from zerfoo_jax.core.fields import Fraction, PositiveInt, check_value
 from zerfoo_jax.core.layer import Layer, abstract
 from zerfoo_jax.core.types import Array, Batch, Params, State, Tree
+from zerfoo_jax.engines import Engine, engine_of
 from zerfoo_jax.metrics.base import Metric
 from zerfoo_jax.numeric import Policy, policy, widened
 from zerfoo_jax.numeric.scaling import all_finite
@@ -35,8 +36,9 @@ def make_train_step(
     accumulate: int = 1,
     ema_decay: Decay | None = None,
     skip_nonfinite: bool = False,
+    engine: str | Mapping[str, Any] | Engine = "xla",
 ) -> "CompiledStep":
-    """A function `(state, batch) -> (state, metrics)`: pure, compiled once, its input state donated.
+    """A function `(state, batch) -> (state, metrics)`: pure, compiled once by the engine, its input state donated.
 
     A batch is a mapping of `inputs`, `targets` and optionally `weights` (one number per example; 0 = does not count, though
     its numbers must still be finite). The loss that is minimised and reported is the weighted mean over the batch.
@@ -94,11 +96,16 @@ def make_train_step(
             state = state.replace(scaler=state.scaler and state.scaler.adjust(finite))
         return state.replace(step=state.step + 1, **new), values
 
-    return CompiledStep(step, "training step", donate=True)
+    return CompiledStep(step, "training step", donate=True, engine=engine_of(engine))
 
 
 def make_eval_step(
-    model: Layer, loss: Loss, *, metrics: Mapping[str, Metric] | None = None, precision: str | Policy = "float32"
+    model: Layer,
+    loss: Loss,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    precision: str | Policy = "float32",
+    engine: str | Mapping[str, Any] | Engine = "xla",
 ) -> tuple["CompiledStep", Callable[[Tree], Metrics]]:
     """A pair `(step, compute)`: `step(params, state, batch)` gives partial sums, to be added up over batches with
     `metrics.base.add_sums`; `compute(sums)` gives the values."""
@@ -108,7 +115,7 @@ def make_eval_step(
         outputs, _ = objective.run(params, state, batch, None, train=False)
         return objective.sums(outputs, batch)
 
-    return CompiledStep(step, "evaluation step", donate=False), objective.compute
+    return CompiledStep(step, "evaluation step", donate=False, engine=engine_of(engine)), objective.compute
 
 
 def _check(accumulate: int, ema_decay: Decay | None) -> None:
@@ -151,12 +158,12 @@ def _where(condition: Array, new: Tree, old: Tree) -> Tree:
 
 
 class CompiledStep:
-    """A jitted function that counts its compilations and, from the third, says which argument changed.
+    """A function compiled by an engine. It counts its compilations and, from the third, says which argument changed.
 
     A step that compiles again and again is the usual reason of a slow run: mostly batches of changing shape.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, *, donate: bool):
+    def __init__(self, function: Callable[..., Any], name: str, *, donate: bool, engine: Engine):
         self.compilations = 0
         self._name = name
         self._seen: Tree = None
@@ -166,14 +173,17 @@ class CompiledStep:
             self._explain(abstract(arguments))
             return function(*arguments)
 
-        self._jitted = jax.jit(traced, donate_argnums=(0,) if donate else ())
+        traced.__name__ = name.replace(" ", "_")  # as profiles and the debug engine's records show it
+        self._donate = (0,) if donate else ()
+        self._function = traced
+        self._run = engine.compile(traced, donate=self._donate)
 
     def __call__(self, *arguments: Tree) -> Any:
-        return self._jitted(*arguments)
+        return self._run(*arguments)
 
     def lower(self, *arguments: Tree) -> jax.stages.Lowered:
-        """The program for arrays or specs of these shapes, not yet compiled; for memory and FLOP figures."""
-        return self._jitted.lower(*arguments)
+        """XLA's program for arrays or specs of these shapes, not yet compiled; for memory and FLOP figures."""
+        return jax.jit(self._function, donate_argnums=self._donate).lower(*arguments)
 
     def _explain(self, arguments: Tree) -> None:
         if self.compilations >= 3:
