@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zerfoo_jax.experiment.api import evaluate as evaluate
     from zerfoo_jax.experiment.api import load_config as load_config
     from zerfoo_jax.experiment.api import train as train
+    from zerfoo_jax.graph.blueprint import blueprint as blueprint
     from zerfoo_jax.graph.describe import describe as describe
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ ROOMS = (
 )
 TWINS = ("evaluate", "load_config", "train")
 INTROSPECTION = {
+    "blueprint": "zerfoo_jax.graph.blueprint",
     "describe": "zerfoo_jax.graph.describe",
     "methods": "zerfoo_jax.core.methods",
 }
