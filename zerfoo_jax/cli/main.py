@@ -12,6 +12,7 @@ import typer
 import zerfoo_jax
 from zerfoo_jax.cli.check import check
 from zerfoo_jax.cli.codegen import codegen
+from zerfoo_jax.cli.describe import describe
 from zerfoo_jax.cli.doctor import doctor
 from zerfoo_jax.cli.eval import evaluate
 from zerfoo_jax.cli.init import init
@@ -33,6 +34,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "codegen": codegen,
     "init": init,
     "layers": layers,
+    "describe": describe,
     "doctor": doctor,
 }
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 import inspect
+from itertools import chain
 from typing import Any
 
 from zerfoo_jax.core.documentation import summary
+from zerfoo_jax.core.errors import ConfigError, nearest
 from zerfoo_jax.core.signatures import describe_signature
 from zerfoo_jax.data import DATASETS
+from zerfoo_jax.engines import ENGINES
+from zerfoo_jax.graph import TABLE
 from zerfoo_jax.layers import ACTIVATIONS, COMBINATIONS, INITIALIZERS, LAYERS, SOFTMAX_VARIANTS
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS
@@ -26,6 +30,26 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "MODELS": MODELS,
     "DATASETS": DATASETS,
 }
+
+
+def find_members(name: str) -> Mapping[str, Any]:
+    """The table of that name, or a table of the one member: `LAYERS`, `Dense`, or `LOSSES.mse` where several tables have one.
+
+    Raises `ConfigError` for a name that is unknown or in several tables.
+
+    >>> list(find_members("METRICS.mse"))
+    ['mse']
+    """
+    tables: dict[str, Mapping[str, Any]] = {**TABLES, "LAYERS": TABLE, "ENGINES": ENGINES}
+    table, _, member = name.rpartition(".")
+    if name.upper() in tables:
+        return tables[name.upper()]
+    found = [each for each in tables if member in tables[each] and table.upper() in ("", each)]
+    if not found:
+        raise ConfigError(f"no table or member {name!r}", fix=nearest(name, {*tables, *chain(*tables.values())}))
+    if len(found) > 1:
+        raise ConfigError(f"{name!r} is in {' and '.join(found)}", fix=f"write {found[0]}.{name}")
+    return {member: tables[found[0]][member]}
 
 
 def describe_tables() -> dict[str, list[dict[str, str]]]:
