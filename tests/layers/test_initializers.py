@@ -38,6 +38,17 @@ def test_variances_follow_the_papers_with_torchs_fans(torch, shape, distribution
         assert 0.97 * bound < largest <= bound * (1 + 1e-6), name
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("mode", "distribution"), [("fan_in", "normal"), ("fan_out", "truncated_normal"), ("fan_avg", "uniform")]
+)
+def test_variance_scaling_has_the_scale_over_the_fan_of_its_mode(torch, mode, distribution):
+    fan_in, fan_out = fans(torch, (40, 60))
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    values = draw({"name": "variance_scaling", "scale": 0.3, "mode": mode, "distribution": distribution}, (40, 60), seeds=4)
+    assert abs(values.var() / (0.3 / fan) - 1) < 5 * (2 / values.size) ** 0.5
+
+
 def test_plain_distributions_keep_to_their_options():
     shape = (50, 40)
     values = draw({"name": "normal", "stddev": 0.3}, shape)

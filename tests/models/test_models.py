@@ -17,6 +17,7 @@ EXAMPLES = {
     "densenet121": ({"num_classes": 3, "growth_rate": 2, "depths": [1, 2]}, Spec((2, 32, 32, 3), jnp.float32), (2, 3)),
     "efficientnet_b0": ({"num_classes": 3, "width": 0.25, "depth": 0.3}, Spec((2, 32, 32, 3), jnp.float32), (2, 3)),
     "gan": ({"image_shape": [4, 6, 1], "latent_features": 3, "widths": [2]}, Spec((2, 4, 6, 1), jnp.float32), (2, 3)),
+    "generated": ({"features": 3, "seed": 1, "inputs": "sequences"}, Spec((2, 5, 4), jnp.float32), (2, 3)),
     "gpt": ({"vocab_size": 7, "num_layers": 2, "features": 8, "num_heads": 2}, Spec((2, 5), jnp.int32), (2, 5, 7)),
     "gpt2": ({**TRANSFORMER, "max_length": 9}, Spec((2, 5), jnp.int32), (2, 5, 7)),
     "grid": (
@@ -51,6 +52,7 @@ BAD_OPTIONS = {
     "densenet121": {"growth_rate": 0},
     "efficientnet_b0": {"width": 0.0},
     "gan": {"latent_features": 0},
+    "generated": {"inputs": "columns"},
     "gpt": {"num_heads": 0},
     "gpt2": {"output": "logit"},
     "grid": {"order": "diagonal"},

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from jax.nn import initializers as jax_init
 import jax.numpy as jnp
@@ -67,6 +67,19 @@ def orthogonal(key: Array, shape: Shape, dtype: Any, *, gain: PositiveFloat = 1.
     return jax_init.orthogonal(gain)(key, shape, dtype)
 
 
+def variance_scaling(
+    key: Array,
+    shape: Shape,
+    dtype: Any,
+    *,
+    scale: PositiveFloat = 1.0,
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+    distribution: Literal["normal", "truncated_normal", "uniform"] = "truncated_normal",
+) -> Array:
+    """Mean 0 and variance scale / fan, where fan is that of `mode` (He et al., arXiv 1502.01852, with a scale of any size)."""
+    return jax_init.variance_scaling(scale, mode, distribution)(key, shape, dtype)
+
+
 def constant(key: Array, shape: Shape, dtype: Any, *, value: float) -> Array:
     """The same value everywhere."""
     return jax_init.constant(value)(key, shape, dtype)
@@ -95,6 +108,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
     "orthogonal": orthogonal,
     "truncated_normal": truncated_normal,
     "uniform": uniform,
+    "variance_scaling": variance_scaling,
     "xavier_normal": glorot_normal,
     "xavier_uniform": glorot_uniform,
     "zeros": zeros,

@@ -14,6 +14,7 @@ from zerfoo_jax.models.bert import bert as bert
 from zerfoo_jax.models.densenet import densenet121 as densenet121
 from zerfoo_jax.models.efficientnet import efficientnet_b0 as efficientnet_b0
 from zerfoo_jax.models.gan import gan as gan
+from zerfoo_jax.models.generated import generated as generated
 from zerfoo_jax.models.gpt import gpt as gpt
 from zerfoo_jax.models.gpt2 import gpt2 as gpt2
 from zerfoo_jax.models.grid import grid as grid
@@ -35,6 +36,7 @@ MODELS: dict[str, Callable[..., Layer]] = {
     "densenet121": densenet121,
     "efficientnet_b0": efficientnet_b0,
     "gan": gan,
+    "generated": generated,
     "gpt": gpt,
     "gpt2": gpt2,
     "grid": grid,
