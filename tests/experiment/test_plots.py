@@ -51,12 +51,12 @@ def test_the_confusion_matrix_counts_every_validation_example(tiny_run):
 def test_any_number_of_classes_gives_a_picture_of_sane_size(tmp_path, count, names):
     counts = np.random.default_rng(0).integers(0, 3, (count, count))
     figure = plots._draw_confusion(Figure, counts, names)
-    width, height = size_of(plots._save(figure, tmp_path / "c.png"))
+    width, height = size_of(plots.save_figure(figure, tmp_path / "c.png"))
     assert 100 < width < 4000 and 100 < height < 4000
 
 
 def test_a_matrix_of_nothing(tmp_path):
-    plots._save(plots._draw_confusion(Figure, np.zeros((2, 2)), ()), tmp_path / "c.png")
+    plots.save_figure(plots._draw_confusion(Figure, np.zeros((2, 2)), ()), tmp_path / "c.png")
 
 
 def test_a_run_that_has_logged_nothing(tiny_run, tmp_path):

@@ -79,7 +79,7 @@ BAD = [
     ("metrics=[3]", "metrics"),
     ("model=Flatten", "model"),
     ("model=[]", "model"),
-    ("data=digits", "data"),
+    ("data=5", "data"),
     ("optimizer=adam", "optimizer"),
 ]
 

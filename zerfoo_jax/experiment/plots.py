@@ -22,25 +22,27 @@ Curves = dict[str, list[tuple[int, float]]]
 
 def plot_run(path: Path) -> list[Path]:
     """Draws everything there is to draw; returns the files."""
-    new_figure = _figure_class()
+    new_figure = figure_class()
     folder = existing(path)
     curves = curves_of(read_metrics(folder))
     if not curves:
         raise DataError(f"{str(folder.metrics)!r} holds nothing to draw yet", fix="train the run further")
     folder.plots.mkdir(exist_ok=True)
-    written = [_save(_draw_curves(new_figure, curves), folder.plots / "curves.png")]
+    written = [save_figure(_draw_curves(new_figure, curves), folder.plots / "curves.png")]
     trained = open_run(path)
     if trained.wired.dataset.kind == "classification":
         classes = trained.wired.dataset.classes
-        written.append(_save(_draw_confusion(new_figure, confusion(trained), classes), folder.plots / "confusion_matrix.png"))
+        written.append(
+            save_figure(_draw_confusion(new_figure, confusion(trained), classes), folder.plots / "confusion_matrix.png")
+        )
     panels = generated_images(trained) or panels_of_images(trained)
     if panels:
         figure = draw_panels(new_figure, panels, len(trained.wired.dataset.classes))
-        written.append(_save(figure, folder.plots / "pictures.png"))
+        written.append(save_figure(figure, folder.plots / "pictures.png"))
     return written
 
 
-def _figure_class() -> Any:
+def figure_class() -> Any:
     """Matplotlib's `Figure`, which needs no display and leaves no global state behind, as `pyplot` would."""
     try:
         from matplotlib.figure import Figure
@@ -49,7 +51,8 @@ def _figure_class() -> Any:
     return Figure
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
+    """Writes a picture; returns its file."""
     figure.savefig(path, dpi=120, bbox_inches="tight")
     return path
 

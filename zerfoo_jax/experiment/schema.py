@@ -6,7 +6,7 @@ options themselves when the run is wired.
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from zerfoo_jax.config.load import NamedSection, Section
 from zerfoo_jax.core.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability
@@ -144,8 +144,20 @@ class RuntimeSection(Section):
     compilation_cache: bool = True
 
 
+class SearchSection(Section):
+    """How `zerfoo search` chooses: the first `population` trials are random, later ones have parents among the last so many.
+
+    A parent is the best of `tournament` drawn trials. It is crossed with a second one with probability `crossover`, and always
+    mutated.
+    """
+
+    population: PositiveInt = 8
+    tournament: PositiveInt = 3
+    crossover: Fraction = 0.25
+
+
 class Experiment(Section):
-    """A whole run as data."""
+    """A whole run as data. `space` and `search` are for `zerfoo search`, to which the rest says how each trial is trained."""
 
     config_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -160,3 +172,10 @@ class Experiment(Section):
     checkpoint: CheckpointSection = CheckpointSection()
     logging: LoggingSection = LoggingSection()
     runtime: RuntimeSection = RuntimeSection()
+    space: dict[str, Any] | None = None
+    search: SearchSection | None = None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
