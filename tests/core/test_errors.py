@@ -52,3 +52,4 @@ def test_nearest_lists_a_few_of_many_names():
 def test_a_brief_value_is_short():
     assert brief("abc") == "'abc'"
     assert len(brief([1] * 100_000)) < 210
+    assert brief(10**5000) == "a very long int"

@@ -1,4 +1,4 @@
-"""Random graphs that fit together: many kinds of layers, shared nodes, several inputs and outputs, graphs in graphs, odd names."""
+"""Random graphs that fit together: many kinds of layers, shared nodes, several inputs and outputs, nesting, odd names."""
 
 from dataclasses import dataclass, field
 import random

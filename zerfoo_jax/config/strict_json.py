@@ -68,9 +68,11 @@ def parse(text: str, name: str = "<text>") -> Any:
 
 def expect_bounded(value: Any, name: str) -> None:
     """Raises `ConfigError` for a value that is larger, or nested deeper, than what is read from a file may be."""
-    for count, (_, depth) in enumerate(_parts(value), 1):
+    for count, (part, depth) in enumerate(_parts(value), 1):
         if count > MAX_NODES or depth > MAX_DEPTH:
             raise ConfigError(TOO_LARGE, place=name, fix="repeat blocks with Stack")
+        if isinstance(part, int) and abs(part) >= 10 ** (MAX_DIGITS - 1):  # its sign is counted too
+            raise ConfigError(f"an integer of {MAX_DIGITS} digits or more", place=name)
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, int]]:

@@ -105,5 +105,8 @@ def nearest(name: Any, known: Iterable[str]) -> str:
 
 def brief(value: Any) -> str:
     """A value as Python writes it, short enough for a sentence."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of over some 4,300 digits
+        return f"a very long {type(value).__name__}"
     return text if len(text) <= 200 else f"{text[:200]}..."

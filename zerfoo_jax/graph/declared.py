@@ -94,7 +94,8 @@ def _written(handles: Iterable[Handle]) -> list[Part]:
         part = waiting.pop().part
         if part.number not in found:
             found[part.number] = part
-            waiting += [wire for wire in (*part.inputs, part.made_of) if isinstance(wire, Handle)]
+            behind = (*part.inputs, part.made_of) if part.owner is None else ()
+            waiting += [wire for wire in behind if isinstance(wire, Handle)]
     return [found[number] for number in sorted(found)]
 
 

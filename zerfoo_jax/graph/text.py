@@ -75,7 +75,7 @@ def _written(model: Layer, dump: Callable[[dict], str]) -> str:
         raise ConfigError("the layers are nested too deep", place=MODEL, fix="use Stack or a graph") from error
     strict_json.expect_bounded(spec, MODEL)
     problems: list[Problem] = []
-    if read_layer(spec, TABLE, MODEL, problems) != model:
+    if read_layer(spec, TABLE, MODEL, problems) != model or problems:
         found = problems or [Problem("some layer holds what no text describes", MODEL)]
         raise ConfigError([replace(found[0], fix="write it as Python, or leave the layer out"), *found[1:]])
     text = dump(spec)

@@ -1,6 +1,6 @@
 """The import lines of a module, in isort's order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 import inspect
 import re
 from typing import Any
@@ -34,19 +34,26 @@ class Imports:
         return self.add(cls.__module__, name)
 
     def lines(self) -> Iterator[str]:
-        """The import lines."""
-        modules = sorted({module for module, _ in self._names}, key=_natural)
-        for module in modules:
-            members = {name: bound for (home, name), bound in self._names.items() if home == module}
-            yield from _import(module, members)
+        """The import lines. A name that goes by another has a line of its own."""
+        together: dict[str, list[str]] = {}
+        alone: list[tuple[str, list[str], str]] = []
+        for (module, name), bound in self._names.items():
+            if bound == name:
+                together.setdefault(module, []).append(name)
+            else:
+                alone.append((module, [name], f" as {bound}"))
+        statements = [(module, sorted(names, key=_order_of_members), "") for module, names in together.items()]
+        for module, names, tail in sorted(
+            [*statements, *alone], key=lambda one: (_natural(one[0]), _order_of_members(one[1][0]))
+        ):
+            yield from _import(module, names, tail)
 
 
-def _import(module: str, members: Mapping[str, str]) -> Iterator[str]:
-    shown = [name if members[name] == name else f"{name} as {members[name]}" for name in sorted(members, key=_order_of_members)]
+def _import(module: str, names: Sequence[str], tail: str) -> Iterator[str]:
     opening = f"from {module} import "
-    group = Group("(", tuple(("", name) for name in shown), ")")
-    bare = f"{opening}{', '.join(shown)}"
-    yield from [bare] if len(bare) <= WIDTH else lines(group, 0, opening, must_break=True)
+    whole = f"{opening}{', '.join(names)}{tail}"
+    group = Group("(", tuple(("", f"{name}{tail}") for name in names), ")")
+    yield from [whole] if len(whole) <= WIDTH else lines(group, 0, opening, must_break=True)
 
 
 def _order_of_members(name: str) -> tuple[int, Any, str]:

@@ -5,6 +5,9 @@ from typing import Any
 from zerfoo_jax.core.errors import ConfigError, brief
 from zerfoo_jax.graph.codegen.layout import Expression
 
+MAX_BITS = 10_000
+"""Python reads integers of some 4,300 digits at most."""
+
 
 def literal(value: Any) -> Expression:
     """A text, number, truth value or None.
@@ -14,7 +17,7 @@ def literal(value: Any) -> Expression:
     """
     if isinstance(value, str):
         return _text(value)
-    if value is None or isinstance(value, bool | int):
+    if value is None or (isinstance(value, bool | int) and value.bit_length() <= MAX_BITS):
         return repr(value)
     if isinstance(value, float) and value - value == 0:
         return repr(value).replace("e+", "e")
