@@ -1,0 +1,38 @@
+"""Networks to edit, with random parameters: a graph of graphs, a `Sequential`, one with a `Stack` and a graph with one."""
+
+import jax.numpy as jnp
+import pytest
+
+from tests.support.layers import random_variables
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph.editing import Network
+from zerfoo_jax.models import gpt, mlp, resnet18, vit
+
+IMAGES = Spec((2, 8, 8, 1), jnp.float32)
+
+
+def random_network(model: Layer, *specs: Spec, seed: int = 0) -> Network:
+    """The network with every parameter drawn from a normal distribution: nothing is compiled."""
+    return Network(model, *random_variables(model, *specs, seed=seed), specs)
+
+
+@pytest.fixture(scope="session")
+def resnet() -> Network:
+    return random_network(resnet18(num_classes=3, widths=(2, 3, 4, 5), small_images=True), IMAGES)
+
+
+@pytest.fixture(scope="session")
+def perceptron() -> Network:
+    return random_network(mlp(features=3, hidden=(6, 5), activation="tanh"), IMAGES)
+
+
+@pytest.fixture(scope="session")
+def language_model() -> Network:
+    return random_network(gpt(vocab_size=7, num_layers=2, features=4, num_heads=2), Spec((2, 5), jnp.int32))
+
+
+@pytest.fixture(scope="session")
+def transformer() -> Network:
+    model = vit(num_classes=3, image_size=8, patch_size=4, num_layers=2, features=4, num_heads=2, hidden=6)
+    return random_network(model, IMAGES)
