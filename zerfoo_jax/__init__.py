@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zerfoo_jax import optim as optim
     from zerfoo_jax import training as training
     from zerfoo_jax.core.methods import methods as methods
+    from zerfoo_jax.core.recording import recorded as recorded
     from zerfoo_jax.experiment.api import evaluate as evaluate
     from zerfoo_jax.experiment.api import load_config as load_config
     from zerfoo_jax.experiment.api import train as train
@@ -50,8 +51,9 @@ INTROSPECTION = {
     "blueprint": "zerfoo_jax.graph.blueprint",
     "describe": "zerfoo_jax.graph.describe",
     "methods": "zerfoo_jax.core.methods",
+    "recorded": "zerfoo_jax.core.recording",
 }
-"""What says of other things what they are, and where it is."""
+"""What says of other things what they are and what they do, and where it is."""
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,8 @@ from zerfoo_jax.core.arity import expect_inputs
 from zerfoo_jax.core.errors import Problem, ShapeError, ZerfooError, join_path
 from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.keys import fold_in_name
+from zerfoo_jax.core.recording import at as recording_at
+from zerfoo_jax.core.recording import lifted
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 
 MODEL = "model"
@@ -72,6 +74,18 @@ class Layer:
         return params, state, output
 
 
+def run_part(
+    layer: Layer, place: str, params: Params, state: State, *xs: Any, key: Array | None = None, train: bool = False
+) -> tuple[Tree, State]:
+    """Output and new state of a part of a layer: all that a layer runs, it runs through here.
+
+    The place stands in profiles and errors. While activity is recorded the new state holds records, see `core.recording`.
+    """
+    with jax.named_scope(place), note_path(place), recording_at(place) as noted:
+        output, state = layer.apply(params, state, *xs, key=key, train=train)
+        return output, noted(output, state)
+
+
 @dataclass(frozen=True)
 class Composite(Layer):
     """A layer made of named layers. Subclasses define `children` and `connect`."""
@@ -99,10 +113,10 @@ class Composite(Layer):
             place = at or name
             child_key = None if key is None else fold_in_name(key, place)
             child_state = new_state.get(name, state.get(name, {}))
-            with jax.named_scope(place), note_path(place):
-                output, child_state = children[name].apply(
-                    params.get(name, {}), child_state, *inputs, key=child_key, train=train
-                )
+            output, child_state = run_part(
+                children[name], place, params.get(name, {}), child_state, *inputs, key=child_key, train=train
+            )
+            child_state = lifted(child_state, new_state)
             if child_state:
                 new_state[name] = child_state
             return output

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.keys import fold_in_name
-from zerfoo_jax.core.layer import Composite, Layer, note_path
+from zerfoo_jax.core.layer import Composite, Layer, run_part
+from zerfoo_jax.core.recording import lifted
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Params, State, Tree
 
@@ -52,18 +53,20 @@ class AdversarialPair(Composite):
     ) -> tuple[Array, State]:
         (x,) = xs
 
+        new_state: dict[str, Any] = {}
+
         def run(name: str, own: Params, kept: State, *inputs: Array, draw: str) -> tuple[Array, State]:
-            with jax.named_scope(name), note_path(name):
-                run_key = None if key is None else fold_in_name(key, draw)
-                return self.children()[name].apply(own, kept, *inputs, key=run_key, train=train)
+            run_key = None if key is None else fold_in_name(key, draw)
+            return run_part(self.children()[name], name, own, kept, *inputs, key=run_key, train=train)
 
         fake, new = run("generator", *_part("generator", params, state), self._latent(x, key, train), draw="generator")
         own, kept = _part("discriminator", params, state)
         real_logit, kept = run("discriminator", own, kept, x, draw="real")
+        kept = lifted(kept, new_state)  # of the discriminator's activity, that on real examples
         fake_logit, seen = run("discriminator", own, kept, lax.stop_gradient(fake), draw="fake")
         judged_logit, _ = run("discriminator", lax.stop_gradient(own), kept, fake, draw="fake")
-        new_state = {"generator": new, "discriminator": seen}
-        return _columns(real_logit, fake_logit, judged_logit), {name: kept for name, kept in new_state.items() if kept}
+        parts = {"generator": lifted(new, new_state), "discriminator": lifted(seen, {})}
+        return _columns(real_logit, fake_logit, judged_logit), new_state | {name: kept for name, kept in parts.items() if kept}
 
     def _latent(self, x: Array, key: Array | None, train: bool) -> Array:
         shape = (x.shape[0], self.latent_features)

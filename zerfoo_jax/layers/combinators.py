@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveInt
-from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract
+from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract, run_part
 from zerfoo_jax.core.shapes import expect_same_shape
 from zerfoo_jax.core.types import Array, Params, State, Tree, spec_of
 
@@ -127,11 +127,8 @@ class Stack(Layer):
     ) -> tuple[Array, State]:
         def one(x: Array, layer: tuple[Params, State, Array | None]) -> tuple[Array, State]:
             block_params, block_state, block_key = layer
-            return self.block.apply(block_params, block_state, x, *more, key=block_key, train=train)
+            return run_part(self.block, "block", block_params, block_state, x, *more, key=block_key, train=train)
 
         body = jax.checkpoint(one) if self.remat else one
         keys = None if key is None else jax.random.split(key, self.num_layers)
-        with jax.named_scope("block"):
-            return lax.scan(
-                body, x, (params, state, keys), length=self.num_layers, unroll=self.num_layers if self.unroll else 1
-            )
+        return lax.scan(body, x, (params, state, keys), length=self.num_layers, unroll=self.num_layers if self.unroll else 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from zerfoo_jax.core.layer import Built, Layer, Walk
+from zerfoo_jax.core.layer import Built, Layer, Walk, run_part
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.numeric import cast_floating
 from zerfoo_jax.numeric.precision import wide_dtype
@@ -46,7 +46,7 @@ class Frozen(Layer):
         inner, inner_state = awake(state)
         floating = [x.dtype for x in xs if jnp.issubdtype(x.dtype, jnp.floating)]
         cast = cast_floating(inner, floating[0]) if floating else inner
-        output, inner_state = self.layer.apply(cast, inner_state, *xs)
+        output, inner_state = run_part(self.layer, "layer", cast, inner_state, *xs)
         return output, resting(inner, inner_state)
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from zerfoo_jax.core.errors import ConfigError, Problem, nearest
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, Probability
 from zerfoo_jax.core.keys import fold_in_name
-from zerfoo_jax.core.layer import Built, Layer, Walk
+from zerfoo_jax.core.layer import Built, Layer, Walk, run_part
 from zerfoo_jax.core.patterns import matches
 from zerfoo_jax.core.types import Array, Params, State, Tree, param_dtype, spec_of
 from zerfoo_jax.layers.dropout import drop
@@ -74,7 +74,7 @@ class LoRA(Layer):
         base, inner_state = awake(state)
         # The dtype of the parameters says what to compute in, also where the inputs are integers.
         cast = cast_floating(self._changed(params, base, key if train else None, train), jax.tree.leaves(params)[0].dtype)
-        output, inner_state = self.layer.apply(cast, inner_state, *xs, key=key, train=train)
+        output, inner_state = run_part(self.layer, "layer", cast, inner_state, *xs, key=key, train=train)
         return output, resting(base, inner_state)
 
     def _matched(self, base: Params) -> Mapping[Names, Array]:
