@@ -1,6 +1,7 @@
 """Random graphs that fit together: many kinds of layers, shared nodes, several inputs and outputs, nesting, odd names."""
 
 from dataclasses import dataclass, field
+from functools import cache
 import random
 
 from zerfoo_jax.core.layer import Layer
@@ -125,6 +126,7 @@ def make(rng: random.Random, depth: int, shapes: list[Shape], declares: bool) ->
     return Graph(tuple(maker.inputs), tuple(maker.nodes), outputs), [shape for _, shape in chosen]
 
 
+@cache
 def random_graph(seed: int) -> Graph:
     """The graph of this number."""
     rng = random.Random(seed)

@@ -60,9 +60,12 @@ class Input:
 
 def _known_dtype(name: str) -> str:
     try:
-        return str(jax.numpy.dtype(name))
-    except TypeError as error:
-        raise ConfigError(f"Input.dtype = {name!r} is no dtype", fix="such as float32, bfloat16 or int32") from error
+        dtype = jax.numpy.dtype(name)
+    except (TypeError, ValueError, SyntaxError):  # NumPy's own, for texts such as `f4,,`
+        dtype = None
+    if dtype is None or not any(jax.numpy.issubdtype(dtype, kind) for kind in (jax.numpy.bool_, jax.numpy.number)):
+        raise ConfigError(f"Input.dtype = {name!r} is no dtype", fix="such as float32, bfloat16 or int32")
+    return str(dtype)
 
 
 InputOrName = Annotated[Input | str, BeforeValidator(lambda given: Input(given) if isinstance(given, str) else given)]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.layer import Layer
 
+MAX_DIGITS = 9
+"""Of the number of an output."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -25,4 +28,5 @@ def source(wire: str) -> tuple[str, int | None]:
     (('conv', None), ('split', 1))
     """
     name, colon, index = wire.rpartition(":")
-    return (name, int(index)) if colon and index.isdecimal() else (wire, None)
+    counts = colon and index.isdecimal() and len(index) <= MAX_DIGITS
+    return (name, int(index)) if counts else (wire, None)
