@@ -18,6 +18,13 @@ OverrideArguments = Annotated[
 RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `zerfoo train` printed it.")]
 StepOption = Annotated[int | None, typer.Option(help="Use the checkpoint of this step, not the newest good one.")]
 BestOption = Annotated[bool, typer.Option("--best", help="Use the best checkpoint by the config's checkpoint.monitor.")]
+ModelArgument = Annotated[
+    str, typer.Argument(help="A config, a model file, an architecture (see `zerfoo layers`), or a run folder.")
+]
+InputOptions = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="Shape of an input, such as 1,224,224,3 or 1,16:int32; once for each."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

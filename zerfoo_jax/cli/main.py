@@ -14,8 +14,10 @@ from zerfoo_jax.cli.check import check
 from zerfoo_jax.cli.codegen import codegen
 from zerfoo_jax.cli.describe import describe
 from zerfoo_jax.cli.doctor import doctor
+from zerfoo_jax.cli.draw import draw
 from zerfoo_jax.cli.eval import evaluate
 from zerfoo_jax.cli.init import init
+from zerfoo_jax.cli.inspect import inspect
 from zerfoo_jax.cli.layers import layers
 from zerfoo_jax.cli.plot import plot
 from zerfoo_jax.cli.predict import predict
@@ -32,6 +34,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "check": check,
     "plot": plot,
     "codegen": codegen,
+    "inspect": inspect,
+    "draw": draw,
     "init": init,
     "layers": layers,
     "describe": describe,
