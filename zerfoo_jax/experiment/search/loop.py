@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import math
 import time
 
+import jax
+
 from zerfoo_jax.config.load import Places
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.experiment import outcome
@@ -19,6 +21,9 @@ from zerfoo_jax.experiment.search.leaderboard import brief, write_leaderboard
 from zerfoo_jax.experiment.search.trial import Trial, config_of, read_trial, run_trial
 from zerfoo_jax.experiment.signals import StopRequest
 from zerfoo_jax.models.generated import Space, space_from
+
+TRIALS_REMEMBERED = 10
+"""JAX keeps the programs of every model; those of earlier trials are of no use, and tens of megabytes each."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ def search(
                 trial, exit_code = run_trial(config_of(config, number, genome), places, path, number, genome)
                 if trial is None:
                     return Searched(exit_code, finished)
+                if number % TRIALS_REMEMBERED == TRIALS_REMEMBERED - 1:
+                    jax.clear_caches()
             finished.append(trial)
             write_leaderboard(folder.path, finished, config.checkpoint)
         return Searched(outcome.DONE, finished)
