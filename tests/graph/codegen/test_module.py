@@ -96,6 +96,13 @@ from zerfoo_jax.layers import Dense as Dense2
     assert "Scale(2, window=Window(3)), Dense(1), Dense2(3), LSTM(2), Conv1D(2, 1)" in text
 
 
+def test_classes_of_parts_and_imports_keep_out_of_each_others_way():
+    inner = graph_of({"a": Dense(4)})
+    text = to_python(graph_of({"scale": inner, "next": Scale(2, window=None), "window": graph_of({"b": Dense(3)})}), "Window")
+    assert "from tests.support.custom_layers import Scale as Scale2\n" in text
+    assert all(f"class {name}(Declared)" in text for name in ("Scale", "Windowx2", "Window"))
+
+
 def test_classes_that_cannot_be_imported_are_refused():
     @dataclass(frozen=True)
     class Local(Layer):
@@ -126,10 +133,11 @@ def test_wrong_wiring_is_refused_with_its_place():
 
 def test_nesting_too_deep_is_refused():
     layer: Layer = Dense(3)
-    for _ in range(2000):
+    for _ in range(63):
         layer = Residual(layer)
-    with pytest.raises(ConfigError, match="too deep"):
-        to_python(layer)
+    assert "Dense(" in to_python(layer)
+    with pytest.raises(ConfigError, match="nested over 64 deep"):
+        to_python(Residual(Residual(layer)))
 
 
 def test_the_class_in_the_docstring_is_the_model():

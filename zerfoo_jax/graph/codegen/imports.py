@@ -1,6 +1,6 @@
 """The import lines of a module, in isort's order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 import inspect
 import re
 from typing import Any
@@ -13,15 +13,21 @@ from zerfoo_jax.layers import LAYERS
 
 
 class Imports:
-    """Collects what a module imports, and gives the names that it goes by there."""
+    """Collects what a module imports, and gives the names that it goes by there, beside those of the module's classes."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: Set[str]) -> None:
+        self._classes = classes
         self._names: dict[tuple[str, str], str] = {}
+
+    @property
+    def names(self) -> Set[str]:
+        """The names that are taken by what is imported."""
+        return set(self._names.values())
 
     def add(self, module: str, name: str) -> str:
         """The name under which `name` of that module is imported: another one where it is taken."""
         if (module, name) not in self._names:
-            self._names[module, name] = first_free(name, self._names.values(), separator="")
+            self._names[module, name] = first_free(name, {*self.names, *self._classes}, separator="")
         return self._names[module, name]
 
     def of_class(self, cls: type[Any]) -> str:

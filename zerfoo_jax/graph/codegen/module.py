@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 import keyword
 from typing import Any
 
+from zerfoo_jax.config.yaml import MAX_DEPTH
 from zerfoo_jax.core.errors import ConfigError, GraphError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.graph import structure
@@ -30,7 +31,7 @@ def to_python(model: Layer, name: str = "Model") -> str:
     A graph is a class whose attributes are its nodes, the graphs in it classes of their own, any other layer an expression.
     Options at their defaults are left out; the text is as ruff formats it for lines of 88 and of 128 characters. Raises
     `GraphError` for a graph that is wired wrongly, and `ConfigError` for a name that is none and for what has no source: a
-    layer whose class cannot be imported, or a field that holds no plain value.
+    layer whose class cannot be imported, a field that holds no plain value, layers nested over 64 deep.
 
     >>> from zerfoo_jax.graph import graph_of
     >>> from zerfoo_jax.layers import Activation, Dense
@@ -63,9 +64,9 @@ class _Module:
     """Collects the classes of a module, those that others need first."""
 
     def __init__(self, name: str):
-        self.imports = Imports()
         self.classes: list[list[str]] = []
-        self._taken = {name, *TABLE, "Declared"}
+        self._names = {name}
+        self.imports = Imports(self._names)
         self._named: dict[Graph, str] = {}
 
     def add(self, model: Layer, name: str, path: Path) -> None:
@@ -104,6 +105,8 @@ class _Module:
 
     def _expression(self, value: Any, path: Path) -> Expression:
         """The expression that makes a layer, or any other dataclass in a field of one."""
+        if sum(map(len, path)) > MAX_DEPTH:  # Python reads no more than 200 brackets inside each other
+            raise ConfigError(f"the layers are nested over {MAX_DEPTH} deep", fix="use Stack or a graph")
         if isinstance(value, Graph):
             return f"{self._class_of(value, path)}.model"
         assert is_dataclass(value) and not isinstance(value, type)
@@ -119,8 +122,9 @@ class _Module:
 
     def _class_of(self, graph: Graph, path: Path) -> str:
         if graph not in self._named:
-            name = class_for([place for place in path if place] or [("graph",)], self._taken)
-            self._taken.add(name)
+            taken = {*self._names, *self.imports.names, *TABLE, "Declared"}
+            name = class_for([place for place in path if place] or [("graph",)], taken)
+            self._names.add(name)
             self.add(graph, name, path)
             self._named[graph] = name
         return self._named[graph]

@@ -51,9 +51,13 @@ def class_name(words: Iterable[str]) -> str:
     >>> class_name(["digits_cnn", "block-1"]), class_name(["layer1", "0"])
     ('DigitsCnnBlock1', 'Layer1Part0')
     """
-    parts = re.findall(r"[A-Za-z0-9]+", " ".join(words))
-    name = "".join(f"{'Part' * part[0].isdigit()}{part[0].upper()}{part[1:]}" for part in parts)
+    name = "".join(_capitalised(re.findall(r"[A-Za-z0-9]+", word)) for word in words)
     return name if len(name) > 1 and not keyword.iskeyword(name) else f"Part{name}"
+
+
+def _capitalised(parts: Sequence[str]) -> str:
+    together = "".join(f"{part[0].upper()}{part[1:]}" for part in parts)
+    return f"Part{together}" if together[:1].isdigit() else together
 
 
 def class_for(path: Sequence[Sequence[str]], taken: Iterable[str]) -> str:
