@@ -4,8 +4,10 @@ from zerfoo_jax.graph import Graph, Input, Node
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.layers import (
     LSTM,
+    Activation,
     Add,
     Conv2D,
+    CrossAttention,
     Dense,
     Embedding,
     Flatten,
@@ -13,6 +15,8 @@ from zerfoo_jax.layers import (
     MultiHeadAttention,
     Residual,
     Sequential,
+    Split,
+    Stack,
 )
 
 MAY_BE_RIGHT = {
@@ -23,6 +27,19 @@ MAY_BE_RIGHT = {
     "images": Sequential((Conv2D(4, 3), MaxPool2D(2), Flatten(), Dense(3))),
     "tokens": Sequential((Embedding(10, 8), Residual(MultiHeadAttention(2)), Dense(3))),
     "a sum with the input": Graph(("x",), (Node("d", Dense(7), ("x",)), Node("sum", Add(), ("d", "x"))), ("sum",)),
+    "two inputs": CrossAttention(2),
+    "two inputs of the first layer": Sequential((CrossAttention(2), Dense(3))),
+    "two inputs of a block": Stack(CrossAttention(2), 3),
+    "tokens and images": Graph(
+        ("ids", "image"),
+        (
+            Node("e", Embedding(5, 4), ("ids",)),
+            Node("c", Sequential((Conv2D(4, 3), Flatten(), Dense(4))), ("image",)),
+            Node("halves", Split(2), ("e",)),
+            Node("t", Activation("tanh"), ("halves:1",)),
+        ),
+        ("c", "t"),
+    ),
 }
 
 
