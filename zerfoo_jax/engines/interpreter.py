@@ -35,8 +35,8 @@ class Ran(NamedTuple):
 
     @property
     def only_moves(self) -> bool:
-        """Whether it takes rows out of arrays or puts them together for a loop, which is no operation of the function's."""
-        return self.equation.primitive.name == "scan"
+        """Whether it takes apart or puts together the arrays of a loop, which is no operation of the function's."""
+        return self.equation.primitive.name in ("scan", "while")
 
 
 Watch = Callable[[Ran], None]
@@ -94,9 +94,13 @@ def _while(place: Place, number: int, inputs: Sequence[Value], watch: Watch | No
     index = 0
     while True:
         (goes_on,) = interpret(place.inside(number, 0, index), condition_consts, [*for_condition, *carry], watch)
-        if not bool(goes_on.array):
+        if not np.any(goes_on.array):
             return carry
-        carry = interpret(place.inside(number, 1, index), body_consts, [*for_body, *carry], watch)
+        new = interpret(place.inside(number, 1, index), body_consts, [*for_body, *carry], watch)
+        if np.ndim(goes_on.array):  # one condition for each element of a batch: those that are done stay as they are
+            chosen = _chosen(goes_on.array, [x.array for x in new], [x.array for x in carry])
+            new = _moved(place, number, list(zip(new, carry, strict=True)), chosen, watch)
+        carry = new
         index += 1
 
 
@@ -135,6 +139,12 @@ def _moved(
 @jax.jit
 def _rows(stacks: list[Any], index: Any) -> list[Any]:
     return [lax.dynamic_index_in_dim(x, index, keepdims=False) for x in stacks]
+
+
+@jax.jit
+def _chosen(conditions: Any, new: list[Any], old: list[Any]) -> list[Any]:
+    axes = range(conditions.ndim)
+    return [lax.select(lax.broadcast_in_dim(conditions, a.shape, axes), a, b) for a, b in zip(new, old, strict=True)]
 
 
 @jax.jit
