@@ -142,6 +142,26 @@ def test_wires_follow_plain_operations():
     assert found.input_names == ("x", "y")
 
 
+@dataclass(frozen=True)
+class Meeting(Composite):
+    """Values that meet, meet again, and are summed up in several steps."""
+
+    def children(self) -> dict[str, Layer]:
+        return {name: Dense(4) for name in ("a", "b", "c")}
+
+    def connect(self, call: Callable[..., Any], x: Any) -> Any:
+        a, b, c = (call(name, x) for name in "abc")
+        met = a * b
+        return jnp.where(a > 0, met, b) + b, a + b + c
+
+
+def test_what_meets_again_is_one_join_and_so_is_a_sum():
+    found = outline(Meeting(), X)
+    wired = {edge for edge in edges(found) if edge[0] != "input:0"}
+    assert wired == {("a", "×"), ("b", "×"), ("×", "output:0"), ("a", "+"), ("b", "+"), ("c", "+"), ("+", "output:1")}
+    assert sorted(join.symbol for join in found.joins) == ["+", "×"]
+
+
 def test_own_parameters_and_mixtures():
     found = outline_of("gpt2")
     assert edges(found) == {*chain("input:0", "gather", "inner", "matmul", "output:0"), ("own", "gather"), ("own", "matmul")}
@@ -179,6 +199,11 @@ def test_state_is_counted_apart():
 def test_what_does_not_fit_is_reported_with_its_place():
     with pytest.raises(ShapeError, match="at dense_0"):
         outline(Sequential((Dense(2),)), Spec((1, 3), jnp.int32))
+    deep: Layer = Dense(4)
+    for _ in range(100):
+        deep = Residual(deep)
+    with pytest.raises(ConfigError, match="nested too deep"):
+        outline(deep, X)
     with pytest.raises(ConfigError, match="no node 'conv7'"):
         outline_of("resnet18").at("conv7")
 

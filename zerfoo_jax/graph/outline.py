@@ -92,7 +92,9 @@ class Outline:
 
 
 def outline(model: Layer, *specs: Spec, name: str = "") -> Outline:
-    """The outline of a model on inputs of these shapes and dtypes; allocates no arrays. Raises `ShapeError` if they do not fit.
+    """The outline of a model on inputs of these shapes and dtypes; allocates no arrays.
+
+    Raises `ShapeError` if they do not fit, and `ConfigError` for some fifty layers in each other.
 
     >>> import jax.numpy as jnp
     >>> from zerfoo_jax.layers import Dense, Residual
@@ -105,6 +107,8 @@ def outline(model: Layer, *specs: Spec, name: str = "") -> Outline:
     tracing = _Tracing()
     try:
         found = tracing.trace(model, tuple(map(spec_of, specs)))
+    except RecursionError as error:
+        raise ConfigError("the layers are nested too deep", fix="use Stack or a graph") from error
     except Exception:
         check(model, *specs)  # says in which layer, where it is a question of shapes
         raise
