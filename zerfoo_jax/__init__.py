@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from zerfoo_jax import training as training
     from zerfoo_jax.core.methods import methods as methods
     from zerfoo_jax.core.recording import recorded as recorded
+    from zerfoo_jax.experiment.activity import ActivityRecorder as ActivityRecorder
+    from zerfoo_jax.experiment.activity import replay as replay
     from zerfoo_jax.experiment.api import evaluate as evaluate
     from zerfoo_jax.experiment.api import load_config as load_config
     from zerfoo_jax.experiment.api import train as train
@@ -48,10 +50,12 @@ ROOMS = (
 )
 TWINS = ("evaluate", "load_config", "train")
 INTROSPECTION = {
+    "ActivityRecorder": "zerfoo_jax.experiment.activity",
     "blueprint": "zerfoo_jax.graph.blueprint",
     "describe": "zerfoo_jax.graph.describe",
     "methods": "zerfoo_jax.core.methods",
     "recorded": "zerfoo_jax.core.recording",
+    "replay": "zerfoo_jax.experiment.activity",
 }
 """What says of other things what they are and what they do, and where it is."""
 

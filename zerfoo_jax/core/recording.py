@@ -36,7 +36,7 @@ def summary_of(x: Array) -> Array:
     if not x.size:
         return jnp.full((len(SUMMARY),), jnp.nan).at[SUMMARY.index("nonfinite")].set(0.0)
     nonfinite = jnp.sum(~jnp.isfinite(x), dtype=jnp.float32)
-    zeros = jnp.mean((x == 0).astype(jnp.float32))
+    zeros = jnp.sum(x == 0, dtype=jnp.float32) / x.size
     return jnp.stack([jnp.mean(x), jnp.std(x), jnp.min(x), jnp.max(x), nonfinite, zeros])
 
 

@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def activity(self) -> Path:
+        """What layers gave at some of the steps."""
+        return self.path / "activity.jsonl"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 

@@ -4,7 +4,7 @@ The sections `model`, `data`, `loss`, `metrics`, `optimizer` and its `schedule` 
 options themselves when the run is wired.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -131,11 +131,19 @@ class CheckpointSection(Section):
     mode: Literal["min", "max"] = "min"
 
 
+class ActivitySection(Section):
+    """Of which layers `activity.jsonl` says what they gave, every so many steps; patterns as in `core.recording.recorded`."""
+
+    nodes: str | Annotated[tuple[str, ...], Field(strict=False)] = "**"  # YAML gives a list
+    every: PositiveInt = 10
+
+
 class LoggingSection(Section):
     """How often a line is written, and where besides `metrics.jsonl`."""
 
     every: PositiveInt = 10
     tensorboard: bool = True
+    activity: ActivitySection | None = None
 
 
 class RuntimeSection(Section):

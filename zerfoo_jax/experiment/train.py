@@ -23,6 +23,7 @@ from zerfoo_jax.experiment.folder import RunFolder, write_atomically
 from zerfoo_jax.experiment.journal import Journal, without_nonfinite
 from zerfoo_jax.experiment.nonfinite import NonfiniteGuard, RollbackError
 from zerfoo_jax.experiment.progress import Reporter
+from zerfoo_jax.experiment.run_activity import RunActivity
 from zerfoo_jax.experiment.signals import StopRequest
 from zerfoo_jax.experiment.wiring import Wired
 from zerfoo_jax.numeric.scaling import all_finite
@@ -90,7 +91,10 @@ class Trainer:
             state = self._resume()
             self._journal = Journal(self._folder, self._position.step, config.logging.tensorboard)
             try:
-                with Reporter(self._wired.steps, config.train.batch_size, self._position.step) as self._reporter:
+                with (
+                    Reporter(self._wired.steps, config.train.batch_size, self._position.step) as self._reporter,
+                    RunActivity(self._wired, self._folder, self._position.step) as self._activity,
+                ):
                     state = self._train_with_rollbacks(state)
                     return self._finish(state)
             finally:
@@ -127,6 +131,7 @@ class Trainer:
             return state
         with wired.batches(position.step, wired.steps, position.data_digest) as loader:
             for loaded in loader:
+                self._activity.look(loaded.state["step"], state, loaded.batch)
                 state, values = self._step(state, loaded.batch)
                 # Looked at one step late: by now the step before has finished, so reading it keeps the device busy.
                 self._observe_pending()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from zerfoo_jax.core.errors import ConfigError, DataError, Problem
 from zerfoo_jax.core.fields import LARGEST, options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer, Walk
+from zerfoo_jax.core.recording import recorded
 from zerfoo_jax.core.spec import bind
 from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.data import DATASETS
@@ -22,12 +24,13 @@ from zerfoo_jax.engines import Engine, engine_of
 from zerfoo_jax.experiment.compatibility import misfits
 from zerfoo_jax.experiment.optimizing import optimizer_of, schedule_of
 from zerfoo_jax.experiment.reading import with_paths_from
-from zerfoo_jax.experiment.schema import Experiment, TrainSection
+from zerfoo_jax.experiment.schema import Experiment, LoggingSection, TrainSection
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS, Metric
 from zerfoo_jax.models import model_from_config
 from zerfoo_jax.optim import Optimizer, Schedule
 from zerfoo_jax.training import TrainState, make_train_step, stochastic_weight_averaging
+from zerfoo_jax.training.activity import make_activity_step
 from zerfoo_jax.training.gradients import Loss
 from zerfoo_jax.training.step import CompiledStep, Decay
 
@@ -82,6 +85,15 @@ class Wired:
             engine=self.engine,
         )
 
+    def make_activity_step(self) -> CompiledStep | None:
+        """What looks at the layers, where the config asks for it."""
+        activity, train = self.config.logging.activity, self.config.train
+        if activity is None:
+            return None
+        return make_activity_step(
+            self.model, activity.nodes, precision=train.precision, accumulate=train.accumulate, engine=self.engine
+        )
+
     def batches(self, start: int, stop: int, digest: str = "", place: Place = to_device) -> Loader:
         """The training batches of steps `start` to `stop`; the same for training, skipping and replaying."""
         train = self.config.train
@@ -128,7 +140,8 @@ def wire(config: Experiment, places: Places) -> Wired:
         part("optimizer", lambda: _check_groups(optimizer, model[1].visits[-1].params))
     if problems or not (dataset and example and model and loss and optimizer and schedule and engine and metrics is not None):
         raise ConfigError(problems)
-    problems = misfits(config, dataset, model[1], loss, metrics)
+    part("logging.activity.nodes", lambda: _check_activity(config.logging, model[0], example))
+    problems += misfits(config, dataset, model[1], loss, metrics)
     if problems:
         raise places.locate(ConfigError(problems))
     return Wired(config, places.folder, dataset, *model, example, loss, metrics, optimizer, schedule, steps, engine)
@@ -161,6 +174,13 @@ def _steps(config: Experiment, dataset: Dataset | None) -> int:
 def _check_groups(optimizer: Optimizer, params: Tree) -> None:
     """Whether every pattern of the optimizer finds parameters, by shapes alone."""
     jax.eval_shape(optimizer.init, params)
+
+
+def _check_activity(logging: LoggingSection, model: Layer, example: Spec) -> None:
+    """Whether every pattern of nodes finds some, by shapes alone."""
+    if logging.activity is not None:
+        run = partial(recorded(model, logging.activity.nodes), train=True)
+        jax.eval_shape(lambda key, x: run(*model.init(key, example), x, key=key), jax.random.key(0), example)
 
 
 def _decay(train: TrainSection, steps: int) -> Decay | None:
