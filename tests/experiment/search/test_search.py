@@ -22,7 +22,7 @@ from zerfoo_jax.experiment.trained import open_run
 TINY = """
 name: tiny
 model: {name: generated, features: 10}
-space: {shape: [1x1], cell: [dense, norm_dense], combine: [add], width: [8, 16], num_heads: [2], activation: [relu, tanh]}
+space: {shape: [1x1], cell: [dense], combine: [add], width: [8, 16], num_heads: [2], activation: [relu, tanh]}
 search: {population: 1}
 data: digits
 metrics: [accuracy]
@@ -75,7 +75,7 @@ def test_the_leaderboard_is_a_table_too(finished):
     with open(finished / "run" / "leaderboard.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert [float(line["score"]) for line in lines] == [record["score"] for record in outcome_of(finished)]
-    assert lines[0]["cells"] in ("dense", "norm_dense") and lines[0]["reason"] == ""
+    assert lines[0]["cells"] == "dense" and lines[0]["reason"] == ""
 
 
 def test_killed_in_the_middle_of_a_trial_it_ends_alike(finished, copied):
