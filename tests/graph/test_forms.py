@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.common.test_layers import EXAMPLES as LAYERS
+from tests.graph.codegen.test_module import TUPLE_OF_ONE
 from tests.models.test_models import EXAMPLES as ARCHITECTURES
 from tests.support.random_graphs import random_graph
 from zerfoo_jax.core.errors import ConfigError
@@ -188,7 +189,7 @@ def folder(models, tmp_path_factory) -> Path:
     """Generated modules, and one that is written by hand."""
     folder = tmp_path_factory.mktemp("generated")
     graphs = {f"random_{seed}": random_graph(seed) for seed in range(40)}
-    for name, model in {**models, **graphs}.items():
+    for name, model in {**models, **graphs, "tuple_of_one": TUPLE_OF_ONE}.items():
         (folder / f"{name.lower()}.py").write_text(to_python(model), encoding="utf-8")
     (folder / "handwritten.py").write_text(HANDWRITTEN)
     (folder / "pyrightconfig.json").write_text(f'{{"extraPaths": ["{ROOT}"], "pythonVersion": "3.11"}}')

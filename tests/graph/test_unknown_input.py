@@ -30,6 +30,9 @@ MAY_BE_RIGHT = {
     "two inputs": CrossAttention(2),
     "two inputs of the first layer": Sequential((CrossAttention(2), Dense(3))),
     "two inputs of a block": Stack(CrossAttention(2), 3),
+    "outputs of a split": Graph(
+        ("x",), (Node("halves", Split((1, 2)), ("x",)), Node("t", Activation("tanh"), ("halves:1",))), ("t",)
+    ),
     "tokens and images": Graph(
         ("ids", "image"),
         (

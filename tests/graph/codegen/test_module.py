@@ -84,6 +84,26 @@ class Model(Declared):
 """)
 
 
+TUPLE_OF_ONE = Scale(2, window=(Dense(4, kernel_init="truncated_normal", bias_init="truncated_normal"),), sizes=(1,))
+
+
+def test_a_tuple_of_one_is_broken_inside_even_if_its_item_fits_on_a_line():
+    assert to_python(TUPLE_OF_ONE).endswith("""
+class Model(Declared):
+    model = Scale(
+        2,
+        window=(
+            Dense(
+                4,
+                kernel_init="truncated_normal",
+                bias_init="truncated_normal",
+            ),
+        ),
+        sizes=(1,),
+    )
+""")
+
+
 def test_layers_of_other_modules_are_imported_from_there():
     text = to_python(Sequential((Scale(2, window=Window(3)), CustomDense(1), Dense(3), LSTM(2), Conv1D(2, 1))))
     assert text.startswith('''"""`Model.model` is the model."""
