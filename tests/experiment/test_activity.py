@@ -27,7 +27,7 @@ def test_what_was_recorded_comes_back(tmp_path):
     found = zf.replay(path)
     assert found["model_id"] == "digits" and found["total_events"] == 6 and found["duration_seconds"] >= 0
     assert [(event["step"], event["node"]) for event in found["events"]] == [(s, n) for s in (1, 2, 5) for n in ("a/b", "c")]
-    assert found["events"][4]["values"] == [0.1, None, 5.0]
+    assert found["events"][4]["values"] == [pytest.approx(0.1, rel=1e-7), None, 5.0]
     third = np.float32(jnp.bfloat16(1) / 3)
     assert np.array_equal(np.float32(found["events"][5]["values"]), [[third, third], [third, third]])
 

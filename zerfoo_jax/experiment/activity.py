@@ -104,16 +104,16 @@ class ActivityRecorder:
 
 
 def _line(step: int, seconds: float, activity: Activity) -> str:
-    events = [{"node": path, "values": _plain(np.asarray(value))} for path, value in jax.device_get(activity).items()]
+    fetched = {path: np.asarray(value, np.float32).tolist() for path, value in jax.device_get(activity).items()}
+    events = [{"node": path, "values": _plain(values)} for path, values in fetched.items()]
     return json.dumps({"step": step, "seconds": seconds, "events": events}) + "\n"
 
 
-def _plain(values: np.ndarray) -> Any:
-    """Nested lists of the shortest numbers that read back as the same, and None for those that are not finite."""
-    if values.ndim:
+def _plain(values: Any) -> Any:
+    """Nested lists of numbers with the nine digits that tell every float32 apart, and None for what is not finite."""
+    if isinstance(values, list):
         return [_plain(part) for part in values]
-    number = float(str(values.astype(np.float32)))
-    return number if math.isfinite(number) else None
+    return float(f"{values:.9g}") if math.isfinite(values) else None
 
 
 @dataclass(frozen=True)
