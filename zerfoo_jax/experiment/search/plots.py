@@ -18,7 +18,7 @@ def plot_search(folder: RunFolder, trials: Sequence[Trial], scored_by: Checkpoin
 
     Raises `DataError` where no trial has a score, and `ZerfooError` without matplotlib.
     """
-    figure = figure_class()(figsize=(10, 4))
+    figure = figure_class()(figsize=(10, 4), layout="constrained")
     scored = [trial for trial in trials if trial.score is not None]
     if not scored:
         raise DataError("no trial has a score to draw", fix="see the reasons in leaderboard.json")

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief
 from zerfoo_jax.core.fields import PositiveFloat, PositiveInt, check_fields, check_options
@@ -115,5 +115,5 @@ def _in_brief(problem: Problem) -> str:
     return f"{problem.cause}; {problem.fix}" if problem.fix else problem.cause
 
 
-GenomeSpec = Annotated[Any, "genome", AfterValidator(_as_genome)]
+GenomeSpec = Annotated[Genome, "genome", BeforeValidator(_as_genome)]
 """For annotations: a `Genome`, or the mapping of one."""
