@@ -43,17 +43,16 @@ def test_has_no_gradient_but_passes_one_on(key):
     np.testing.assert_allclose(grad, np.broadcast_to(expected, x.shape), rtol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_no_optimizer_decay_or_average_touches_it_or_keeps_anything_for_it(precision):
+def test_no_optimizer_decay_or_average_touches_it_or_keeps_anything_for_it():
     model = Sequential((Stack(Frozen(Sequential((Dense(4), BatchNorm()))), 2), Dense(3)))
     batch = classes_batch(16)
     optimizer = adamw(0.1, weight_decay=0.5)
-    state = new_state(model, optimizer, batch, ema=True, precision=precision)
+    state = new_state(model, optimizer, batch, ema=True, precision="bfloat16")
     before = as_numpy(state.state)
     assert sorted(state.params) == sorted(state.ema) == ["dense_0"]
     assert not any((4, 4) in (leaf.shape, leaf.shape[1:]) for leaf in jax.tree.leaves(state.opt_state))
     head = as_numpy(state.params)
-    step = make_train_step(model, cross_entropy, optimizer, ema_decay=0.9, precision=precision)
+    step = make_train_step(model, cross_entropy, optimizer, ema_decay=0.9, precision="bfloat16")
     for _ in range(3):
         state, _ = step(state, batch)
     assert_same_bits(state.state, before)
@@ -62,14 +61,15 @@ def test_no_optimizer_decay_or_average_touches_it_or_keeps_anything_for_it(preci
 
 def test_memories_still_remember(key):
     attention = with_cache(MultiHeadAttention(2, causal=True), 4)
-    x = jnp.asarray(normal(0, 2, 3, 8))
-    params, state = attention.init(key, x)
+    x = jnp.asarray(normal(0, 2, 4, 8))
+    params, state = jax.jit(attention.init)(key, x)
     frozen = {"params": params, "state": state}
+    plain, still = jax.jit(attention.apply), jax.jit(Frozen(attention).apply)
     for part in (x[:, :2], x[:, 2:]):
-        expected, state = attention.apply(params, state, part)
-        y, frozen = Frozen(attention).apply({}, frozen, part)
+        expected, state = plain(params, state, part)
+        y, frozen = still({}, frozen, part)
         np.testing.assert_array_equal(y, expected)
-    assert int(frozen["state"]["position"]) == 3
+    assert int(frozen["state"]["position"]) == 4
 
 
 def test_problems_inside_are_all_found_with_their_places():

@@ -1,10 +1,12 @@
 """Networks to edit, with random parameters: a graph of graphs, a `Sequential`, one with a `Stack` and a graph with one."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from tests.support.layers import random_variables
-from zerfoo_jax.core.layer import Layer
+from tests.support.layers import normal
+from tests.support.networks import random_network
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.models import gpt, mlp, resnet18, vit
@@ -12,14 +14,16 @@ from zerfoo_jax.models import gpt, mlp, resnet18, vit
 IMAGES = Spec((2, 8, 8, 1), jnp.float32)
 
 
-def random_network(model: Layer, *specs: Spec, seed: int = 0) -> Network:
-    """The network with every parameter drawn from a normal distribution: nothing is compiled."""
-    return Network(model, *random_variables(model, *specs, seed=seed), specs)
-
-
 @pytest.fixture(scope="session")
 def resnet() -> Network:
     return random_network(resnet18(num_classes=3, widths=(2, 3, 4, 5), small_images=True), IMAGES)
+
+
+@pytest.fixture(scope="session")
+def resnet_output(resnet: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Images and what the unedited network makes of them."""
+    x = normal(0, 2, 8, 8, 1)
+    return x, np.asarray(jax.jit(resnet.__call__)(x))
 
 
 @pytest.fixture(scope="session")

@@ -6,22 +6,21 @@ import numpy as np
 import pytest
 
 from tests.support.layers import normal
+from tests.support.networks import random_network
 from zerfoo_jax.core.errors import GraphError
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import Graph, Input, Node, Shared, model_from_spec, model_to_spec
-from zerfoo_jax.graph.editing import Network, chain, subgraph
+from zerfoo_jax.graph.editing import chain, subgraph
 from zerfoo_jax.layers import Add, Concatenate, Dense, Split
 
 
-def test_two_halves_make_the_whole(resnet):
+def test_two_halves_make_the_whole(resnet, resnet_output):
     body = subgraph(resnet, outputs=["layer2"])
     head = subgraph(resnet, inputs=["layer2"])
     assert sorted(body.params) == ["bn1", "conv1", "layer1", "layer2"] and sorted(head.params) == ["fc", "layer3", "layer4"]
     assert head.specs[0].shape == (2, 4, 4, 3) and head.model.input_names == ("layer2",)
     assert body.state["layer1"] == resnet.state["layer1"]
-    x = normal(0, 2, 8, 8, 1)
-    whole = jax.jit(resnet.__call__)(x)
-    np.testing.assert_array_equal(jax.jit(lambda x: head(body(x)))(x), whole)
+    x, whole = resnet_output
     again = chain({"body": body, "head": head})
     assert again.params["body"]["conv1"]["kernel"] is resnet.params["conv1"]["kernel"]
     np.testing.assert_array_equal(jax.jit(again.__call__)(x), whole)
@@ -38,7 +37,7 @@ def test_a_sequential_is_cut_as_the_graph_of_its_layers(perceptron):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def diamond(key):
+def diamond():
     nodes = (
         Node("split", Split((2, 2)), ("x",)),
         Node("left", Dense(3), ("split:0",)),
@@ -48,11 +47,11 @@ def diamond(key):
         Node("join", Concatenate(), ("right", "more", "y")),
     )
     graph = Graph((Input("x", (None, 4)), "y"), nodes, ("sum", "join"))
-    return Network.new(graph, key, Spec((2, 4), jnp.float32), Spec((2, 1), jnp.float32))
+    return random_network(graph, Spec((2, 4), jnp.float32), Spec((2, 1), jnp.float32))
 
 
-def test_one_of_several_outputs_and_the_heirs_of_a_shared_layer(key):
-    network, x, y = diamond(key), normal(0, 2, 4), normal(1, 2, 1)
+def test_one_of_several_outputs_and_the_heirs_of_a_shared_layer():
+    network, x, y = diamond(), normal(0, 2, 4), normal(1, 2, 1)
     cut = subgraph(network, inputs=["split:1", "y"], outputs=["join"])
     assert cut.model.input_names == ("split_1", "y") and [spec.shape for spec in cut.specs] == [(2, 2), (2, 1)]
     assert list(cut.params) == ["right"] and cut.params["right"]["kernel"] is network.params["left"]["kernel"]
@@ -61,12 +60,12 @@ def test_one_of_several_outputs_and_the_heirs_of_a_shared_layer(key):
     assert declared.model.inputs == (Input("x", (None, 4)),)
 
 
-def test_all_that_is_missing_or_not_needed_is_listed(key, transformer):
-    network = diamond(key)
+def test_all_that_is_missing_or_not_needed_is_listed(transformer):
+    network = diamond()
     with pytest.raises(GraphError, match=r"(?s)3 problems.*need 'x'.*need 'y'.*do not need 'sum'"):
         subgraph(network, inputs=["sum", "split:1"], outputs=["join", "left"])
     with pytest.raises(GraphError, match=r"(?s)'joim' comes from no node or input.*did you mean 'join'"):
         subgraph(network, outputs=["joim"])
     with pytest.raises(GraphError, match="a Dense has no wires to cut"):
-        subgraph(Network.new(Dense(2), key, Spec((1, 2), jnp.float32)), outputs=["x"])
+        subgraph(random_network(Dense(2), Spec((1, 2), jnp.float32)), outputs=["x"])
     assert sorted(subgraph(transformer, inputs=["stack_0"]).params) == ["head", "norm"]

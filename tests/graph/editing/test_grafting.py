@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.layers import assert_close, normal
+from tests.support.networks import random_network, train_state
 from tests.support.training import assert_same_bits
 from zerfoo_jax.core.errors import GraphError
 from zerfoo_jax.core.types import Spec
@@ -15,10 +16,10 @@ from zerfoo_jax.graph.editing import Network, graft
 from zerfoo_jax.layers import Activation, Dense, Flatten, Frozen, Parallel, Sequential
 from zerfoo_jax.losses import cross_entropy
 from zerfoo_jax.optim import adam
-from zerfoo_jax.training import TrainState, make_train_step
+from zerfoo_jax.training import make_train_step
 
 VECTORS = Spec((3, 4), jnp.float32)
-HIVE = Sequential((Dense(5), Parallel((Dense(2), Dense(2))), Dense(3)))
+HIVE = Sequential((Dense(5), Parallel((Dense(2), Dense(2))), Dense(3, kernel_init="ones")))
 PLAIN = Sequential((Dense(5), Dense(4), Dense(3)))
 
 
@@ -28,7 +29,7 @@ def affine(params, x):
 
 @pytest.fixture(scope="module")
 def hives():
-    return [Network.new(model, jax.random.key(seed), VECTORS) for seed, model in enumerate((HIVE, HIVE, PLAIN))]
+    return [random_network(model, VECTORS, seed=seed) for seed, model in enumerate((HIVE, HIVE, PLAIN))]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_branches_of_several_networks_in_every_combination(hives, combine, key):
 
 def test_under_a_gate_that_alone_learns_equal_branches_are_one(hives, key):
     *_, plain = hives
-    wide = graft([plain, plain], at="dense_1", gate=Dense(2), train_only_gate=True, key=key)
+    wide = graft([plain, plain], at="dense_1", gate=Dense(2, kernel_init="ones"), train_only_gate=True, key=key)
     assert list(wide.model.children()) == ["frozen_0", "mixture_of_experts_0", "frozen_1"]
     assert list(wide.params) == ["mixture_of_experts_0"] and list(wide.params["mixture_of_experts_0"]) == ["gate"]
     x = normal(0, 3, 4)
@@ -83,35 +84,34 @@ def test_what_does_not_fit_says_why(hives, key):
         graft([first, second], at="parallel_9", combine="add")
 
 
-def trained(network, x, y, rate, steps):
-    """The network after so many steps of Adam over all of the examples."""
+def training(model, rate, steps):
+    """A function from a network and its batch to the network after so many steps of Adam over all of it."""
     optimizer = adam(rate)
-    state = TrainState.create(network.model, optimizer, jax.random.key(0), *network.specs)
-    state = state.replace(params=jax.tree.map(jnp.copy, network.params), state=jax.tree.map(jnp.copy, network.state))
-    step, batch = make_train_step(network.model, cross_entropy, optimizer), {"inputs": x, "targets": y}
-    for _ in range(steps):
-        state, _ = step(state, batch)
-    return Network(network.model, state.params, state.state, network.specs)
+    step = make_train_step(model, cross_entropy, optimizer)
+
+    def train(network, batch):
+        state = train_state(network, optimizer)
+        for _ in range(steps):
+            state, _ = step(state, batch)
+        return Network(model, state.params, state.state, network.specs)
+
+    return train
 
 
 def digits_by_a_gate(seed):
-    """Held-out accuracies of two networks, each trained on one half of the digits' classes, and of both under a gate."""
+    """Held-out accuracies of two networks, each trained on some of the digits, and of both under a gate trained on all."""
     pictures, classes = load_digits()
     held = np.arange(len(classes)) % 5 == 0
-    x, y = jnp.asarray(pictures[~held]), jnp.asarray(classes[~held])
-    models = (
-        Sequential((Flatten(), Dense(24), Activation("relu"), Dense(10))),
-        Sequential((Flatten(), Dense(16), Activation("tanh"), Dense(10))),
-    )
-    halves = (np.asarray(y) < 6, np.asarray(y) > 3)
+    x, y = pictures[~held], classes[~held]
+    model = Sequential((Flatten(), Dense(24), Activation("relu"), Dense(10)))
+    train = training(model, 0.02, 60)
     keys = jax.random.split(jax.random.key(seed), 3)
-    networks = [
-        trained(Network.new(model, key, Spec((1, 8, 8, 1), jnp.float32)), x[half], y[half], 0.02, 60)
-        for model, half, key in zip(models, halves, keys[:2], strict=True)
-    ]
-    gate = Sequential((Flatten(), Dense(2)))
-    start = graft(networks, gate=gate, train_only_gate=True, key=keys[2])
-    mixed = trained(start, x, y, 0.05, 100)
+    networks = []
+    for some, key in zip((np.flatnonzero(y < 6)[:800], np.flatnonzero(y > 3)[:800]), keys[:2], strict=True):
+        network = Network.new(model, key, Spec((1, 8, 8, 1), jnp.float32))
+        networks.append(train(network, {"inputs": x[some], "targets": y[some]}))
+    start = graft(networks, gate=Sequential((Flatten(), Dense(2))), train_only_gate=True, key=keys[2])
+    mixed = training(start.model, 0.05, 100)(start, {"inputs": x, "targets": y})
     accuracies = [float(np.mean(np.argmax(n(pictures[held]), -1) == classes[held])) for n in (*networks, mixed)]
     return networks, start, mixed, accuracies
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.layers import assert_close, normal
+from tests.support.networks import random_network
 from tests.support.training import assert_same_bits
 from zerfoo_jax.core.errors import GraphError
 from zerfoo_jax.core.types import Spec
@@ -57,7 +58,7 @@ def kernels(params, *names):
     return [(np.asarray(params[name]["kernel"]), np.asarray(params[name]["bias"])) for name in names]
 
 
-def test_replacing_deep_inside_gives_what_init_would_and_keeps_the_rest(resnet, key):
+def test_replacing_deep_inside_gives_what_init_would_and_keeps_the_rest(resnet, resnet_output, key):
     wider = Conv2D(2, 5, padding="SAME")
     new = replace(resnet, "layer1/0/conv1", wider, key=key)
     assert_kept(new, resnet, "layer1/0/conv1")
@@ -68,39 +69,41 @@ def test_replacing_deep_inside_gives_what_init_would_and_keeps_the_rest(resnet, 
     padded = np.pad(np.asarray(resnet.params["layer1"]["0"]["conv1"]["kernel"]), ((1, 1), (1, 1), (0, 0), (0, 0)))
     params = {**new.params, "layer1": {**new.params["layer1"], "0": {**new.params["layer1"]["0"]}}}
     params["layer1"]["0"]["conv1"] = {"kernel": jnp.asarray(padded), "bias": jnp.zeros(2)}
-    x = normal(0, 2, 8, 8, 1)
-    assert_close(jax.jit(lambda x: Network(new.model, params, new.state, new.specs)(x))(x), jax.jit(resnet.__call__)(x), 1e-5)
+    x, expected = resnet_output
+    assert_close(jax.jit(lambda x: Network(new.model, params, new.state, new.specs)(x))(x), expected, 1e-5)
 
 
 def test_a_new_head_with_other_classes(transformer, key):
-    new = replace(transformer, "head", Dense(9), key=key)
+    new = replace(transformer, "head", Dense(9, kernel_init="ones"), key=key)
     assert_kept(new, transformer, "head")
     assert new.params["head"]["kernel"].shape == (4, 9) and transformer.params["head"]["kernel"].shape == (4, 3)
     assert model_from_spec(model_to_spec(new.model))[0] == new.model
 
 
 def test_replacing_within_stacks_and_other_fields(language_model, key):
-    new = replace(language_model, "stack_0/block[2]/feed_forward", FeedForward(3, "silu", gated=True), key=key)
+    new = replace(
+        language_model, "stack_0/block[2]/feed_forward", FeedForward(3, "silu", gated=True, kernel_init="ones"), key=key
+    )
     assert_kept(new, language_model, "feed_forward")
     assert new.params["stack_0"]["feed_forward"]["gate"]["kernel"].shape == (2, 4, 3)
-    nested = Network.new(Residual(Parallel((Dense(4), Dense(4)), "add")), key, Spec((2, 4), jnp.float32))
+    nested = random_network(Residual(Parallel((Dense(4), Dense(4)), "add")), Spec((2, 4), jnp.float32))
     changed = replace(nested, "inner/branch_1", Activation("tanh"))
-    x, kernel = normal(0, 2, 4), np.asarray(nested.params["inner"]["branch_0"]["kernel"])
-    np.testing.assert_allclose(changed(x), x + x @ kernel + np.tanh(x), rtol=1e-5, atol=1e-6)
+    x, ((kernel, bias),) = normal(0, 2, 4), kernels(nested.params["inner"], "branch_0")
+    np.testing.assert_allclose(changed(x), x + x @ kernel + bias + np.tanh(x), rtol=1e-5, atol=1e-6)
 
 
 def test_layers_named_in_anew_start_anew(perceptron, key):
     message = r"kernel is \(6, 5\), and the edited model needs \(8, 5\)\n  at dense_1\n  fix: name it in `anew`"
     with pytest.raises(GraphError, match=message):
         replace(perceptron, "dense_0", Dense(8), key=key)
-    new = replace(perceptron, "dense_0", Dense(8), anew=["dense_1"], key=key)
+    new = replace(perceptron, "dense_0", Dense(8, kernel_init="ones"), anew=["dense_1"], key=key)
     assert_kept(new, perceptron, "dense_0", "dense_1")
     x = normal(0, 2, 8, 8, 1)
     assert_close(new(x), numpy_mlp(kernels(new.params, "dense_0", "dense_1", "dense_2"), x.reshape(2, 64)), 1e-5)
 
 
 def test_parameters_follow_the_new_numbers_of_a_sequential(perceptron, key):
-    new = insert(perceptron, Dense(6), after="activation_0", key=key)
+    new = insert(perceptron, Dense(6, kernel_init="ones"), after="activation_0", key=key)
     assert_kept(new, perceptron, "dense_1", moved={"dense_2": "dense_1", "dense_3": "dense_2"})
     flat = normal(0, 2, 64)
     old, (added,) = kernels(perceptron.params, "dense_0", "dense_1", "dense_2"), kernels(new.params, "dense_1")
@@ -108,27 +111,27 @@ def test_parameters_follow_the_new_numbers_of_a_sequential(perceptron, key):
     assert_close(new(flat.reshape(2, 8, 8, 1)), numpy_mlp(old[1:], hidden), 1e-5)
     assert_same_bits(remove(new, "dense_1").params, perceptron.params)
     assert remove(new, "dense_1").model == perceptron.model
-    first = insert(perceptron, Dense(64), before="dense_0", key=key)
+    first = insert(perceptron, Dense(64, kernel_init="ones"), before="dense_0", key=key)
     assert first.params["dense_1"]["kernel"] is perceptron.params["dense_0"]["kernel"]
     last = insert(perceptron, Activation("tanh"), after="dense_2")
     assert_close(last(flat.reshape(2, 8, 8, 1)), np.tanh(numpy_mlp(old, flat)), 1e-5)
 
 
-def test_inserting_into_a_graph_of_graphs(resnet):
-    x = normal(0, 2, 8, 8, 1)
+def test_inserting_into_a_graph_of_graphs(resnet, resnet_output):
+    x, expected = resnet_output
     same = insert(resnet, Activation("relu"), after="layer2/0/relu", name="again")  # relu of relu
     assert_kept(same, resnet)
-    np.testing.assert_array_equal(jax.jit(same.__call__)(x), jax.jit(resnet.__call__)(x))
+    np.testing.assert_array_equal(jax.jit(same.__call__)(x), expected)
     doubled = insert(resnet, Add(), after="inputs", name="sum")
     assert dict((n.name, n.inputs) for n in doubled.model.nodes)["conv1"] == ("sum",)
     before = insert(resnet, Activation("tanh"), before="fc", name="squashed")
     assert [n.name for n in before.model.nodes[-3:]] == ["avgpool", "squashed", "fc"]
 
 
-def test_all_takers_of_a_wire_take_the_inserted_node(key):
+def test_all_takers_of_a_wire_take_the_inserted_node():
     split = Node("split", Split((2, 2)), ("x",))
     graph = Graph(("x",), (split, Node("sum", Add(), ("split:0", "split:1"))), ("sum", "split:1"))
-    network = Network.new(graph, key, Spec((3, 4), jnp.float32))
+    network = random_network(graph, Spec((3, 4), jnp.float32))
     new = insert(network, Activation("tanh"), after="split:1", name="tanh")
     x = normal(0, 3, 4)
     total, second = new(x)
@@ -138,18 +141,18 @@ def test_all_takers_of_a_wire_take_the_inserted_node(key):
 
 
 def test_removing_leads_the_wires_past_the_node(key):
-    nodes = {"a": Dense(4), "tanh": Activation("tanh"), "sum": (Add(), "tanh", "a"), "b": Dense(2)}
-    network = Network.new(graph_of(nodes), key, Spec((3, 4), jnp.float32))
+    nodes = {"a": Dense(4), "tanh": Activation("tanh"), "sum": (Add(), "tanh", "a"), "b": Dense(2, kernel_init="ones")}
+    network = random_network(graph_of(nodes), Spec((3, 4), jnp.float32))
     new, x = remove(network, "tanh"), normal(0, 3, 4)
     assert_kept(new, network)
-    hidden = 2 * (x @ np.asarray(network.params["a"]["kernel"]))
-    np.testing.assert_allclose(new(x), hidden @ np.asarray(network.params["b"]["kernel"]), rtol=1e-5, atol=1e-6)
+    (a, b), (c, d) = kernels(network.params, "a", "b")
+    np.testing.assert_allclose(new(x), 2 * (x @ a + b) @ c + d, rtol=1e-5, atol=1e-6)
     assert sorted(remove(network, "a", anew=["b"], key=key).params) == ["b"]
 
 
-def test_renaming_takes_wires_shared_layers_and_inputs_along(key):
+def test_renaming_takes_wires_shared_layers_and_inputs_along():
     nodes = {"a": Dense(4), "again": (Shared("a"), "a"), "sum": (Add(), "a", "again")}
-    network = Network.new(graph_of(nodes), key, Spec((3, 4), jnp.float32))
+    network = random_network(graph_of(nodes), Spec((3, 4), jnp.float32))
     new = rename(rename(network, "a", "encoder"), "inputs", "x")
     assert new.model.input_names == ("x",) and new.params["encoder"] == network.params["a"]
     np.testing.assert_array_equal(new(normal(0, 3, 4)), network(normal(0, 3, 4)))
@@ -219,6 +222,6 @@ def test_what_cannot_be_done_within_stacks_says_why(language_model, edit, messag
 
 
 def test_the_block_of_a_stack_as_a_whole(key):
-    network = Network.new(Stack(Dense(4), 2), key, Spec((2, 4), jnp.float32))
-    new = replace(network, "block", Residual(Dense(4)), key=key)
+    network = random_network(Stack(Dense(4), 2), Spec((2, 4), jnp.float32))
+    new = replace(network, "block", Residual(Dense(4, kernel_init="ones")), key=key)
     assert new.params["inner"]["kernel"].shape == (2, 4, 4) and sorted(new.params) == ["inner"]

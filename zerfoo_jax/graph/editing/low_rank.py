@@ -27,12 +27,11 @@ def add_lora(
     `at`, as `LoRA` describes; without one, all do. Raises `GraphError` for a pattern that no kernel matches.
 
     >>> import jax, jax.numpy as jnp
-    >>> from zerfoo_jax.models import gpt
-    >>> model = gpt(vocab_size=8, num_layers=3, features=4, num_heads=1)
-    >>> network = Network.new(model, jax.random.key(0), jnp.zeros((1, 5), int))
-    >>> tuned = add_lora(network, "stack_0/attention/query", rank=2, alpha=4.0, key=jax.random.key(1))
+    >>> from zerfoo_jax.layers import Dense, Sequential, Stack
+    >>> network = Network.new(Sequential((Stack(Dense(4), 3),)), jax.random.key(0), jnp.ones((1, 4)))
+    >>> tuned = add_lora(network, "stack_0", rank=2, alpha=4.0, key=jax.random.key(1))
     >>> jax.tree.map(jnp.shape, tuned.params)
-    {'stack_0': {'attention': {'query': {'down': {'kernel': (3, 4, 2)}, 'up': {'kernel': (3, 2, 4)}}}}}
+    {'stack_0': {'down': {'kernel': (3, 4, 2)}, 'up': {'kernel': (3, 2, 4)}}}
     """
     names = split_path(at)
     place, draft = trail(network.model, names)[-1], Draft.of(network)

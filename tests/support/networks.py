@@ -1,0 +1,24 @@
+"""Networks to edit, and their training."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tests.support.layers import random_variables
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.graph.editing import Network
+from zerfoo_jax.training import TrainState
+
+
+def random_network(model: Layer, *specs: Spec, seed: int = 0) -> Network:
+    """The network with every parameter drawn from a normal distribution: nothing is compiled."""
+    return Network(model, *random_variables(model, *specs, seed=seed), specs)
+
+
+def train_state(network: Network, optimizer: Any, *, ema: bool = False) -> TrainState:
+    """The state before the first step from the network's own variables, as copies: a step donates them."""
+    params, state = jax.tree.map(jnp.copy, (network.params, network.state))
+    average = jax.tree.map(jnp.copy, params) if ema else None
+    return TrainState(jnp.int32(0), params, state, optimizer.init(params), jax.random.key(0), average)
