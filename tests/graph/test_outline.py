@@ -21,7 +21,9 @@ from zerfoo_jax.layers import (
     Add,
     Dense,
     FeedForward,
+    Frozen,
     LayerNorm,
+    LoRA,
     MixtureOfExperts,
     MultiHeadAttention,
     Parallel,
@@ -194,6 +196,14 @@ def test_state_is_counted_apart():
     found = outline_of("published resnet50")
     assert found.state.numbers == 53_120  # two numbers for each of the channels that are normalised
     assert math.isclose(sum(part.state.numbers for _, part in found.parts() if not part.children), 53_120)
+
+
+def test_frozen_parameters_count_as_state():
+    found = outline(Sequential((Frozen(Sequential((Dense(5), Dense(3)))), LoRA(Dense(5), 2, 1.0))), X)
+    assert edges(found.at("frozen_0")) == chain("input:0", "layer", "output:0")
+    assert found.parameters.numbers == 3 * 2 + 2 * 5  # the change of low rank alone
+    assert found.state.numbers == sum(part.state.numbers for _, part in found.parts() if not part.children) == 25 + 18 + 20
+    assert {part.parameters.numbers for _, part in found.parts() if not part.children} == {0}
 
 
 def test_what_does_not_fit_is_reported_with_its_place():

@@ -15,7 +15,7 @@ from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.operations import KEY, count_operations
 from zerfoo_jax.graph.wires import INPUT, OUTPUT, OWN, Edge, Join, call_part, wiring
-from zerfoo_jax.layers import Stack
+from zerfoo_jax.layers import Frozen, LoRA, Stack
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class Size:
 
     def __mul__(self, times: int) -> "Size":
         return Size(self.numbers * times, self.bytes * times)
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.numbers + other.numbers, self.bytes + other.bytes)
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class _Tracing(Walk):
 
         try:
             program = jax.make_jaxpr(build)(KEY, *specs)
-            children = tuple(child for _, _, child in self.group)
+            children = tuple(_resting(part) if isinstance(layer, Frozen | LoRA) else part for _, _, part in self.group)
         finally:
             self.group = outer
         params, state, output = built
@@ -177,6 +180,12 @@ class _Tracing(Walk):
             found = replace(found, children=children, edges=edges, joins=joins, input_names=inputs, own_names=own)
             found = replace(found, copies=layer.num_layers if isinstance(layer, Stack) else 1)
         return _Traced(found, params, state, output, tuple(program.out_avals))
+
+
+def _resting(part: Outline) -> Outline:
+    """A part whose parameters a layer around it keeps in its state."""
+    children = tuple(map(_resting, part.children))
+    return replace(part, parameters=Size(), state=part.state + part.parameters, children=children)
 
 
 def _size(tree: Tree) -> Size:
