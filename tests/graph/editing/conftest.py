@@ -37,6 +37,13 @@ def language_model() -> Network:
 
 
 @pytest.fixture(scope="session")
+def language_output(language_model: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and what the unedited network makes of them."""
+    ids = np.array([[1, 0, 6, 3, 2], [2, 2, 5, 0, 1]])
+    return ids, np.asarray(jax.jit(language_model.__call__)(ids))
+
+
+@pytest.fixture(scope="session")
 def transformer() -> Network:
     model = vit(num_classes=3, image_size=8, patch_size=4, num_layers=2, features=4, num_heads=2, hidden=6)
     return random_network(model, IMAGES)
