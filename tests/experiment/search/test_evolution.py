@@ -64,12 +64,13 @@ def test_trials_without_a_score_have_no_children_and_where_all_failed_it_begins_
 
 
 def test_what_has_been_tried_is_not_tried_again_while_there_is_anything_else():
-    two = Space(shape=["1x1"], cell=["dense"], combine=["add"], num_heads=[2], width=[8, 16], activation=["relu"])
-    two = replace(two, learning_rate=(1e-3, 1e-3), init_scale=[0.5])
-    tried: list[Trial] = []
-    for number in range(4):
-        tried.append(trial(number, 0.5, propose(two, SearchSection(population=1), 0, number, tried, "max")))
-    assert {t.genome for t in tried[:2]} == {with_width(8), with_width(16)} and len(tried) == 4
+    few = replace(SPACE, width=[8, 16, 32, 64], learning_rate=(1e-3, 1e-3), init_scale=[0.5])
+    for population in (1, 5):  # changed ones, and random ones
+        tried: list[Trial] = []
+        for number in range(5):
+            section = SearchSection(population=population)
+            tried.append(trial(number, 0.5, propose(few, section, 0, number, tried, "max")))
+        assert {t.genome.width for t in tried[:4]} == {8, 16, 32, 64}
 
 
 def test_a_cross_has_genes_of_both_parents():

@@ -186,6 +186,15 @@ def test_when_the_time_is_up_no_further_trial_begins(trained_by, tmp_path):
     assert (searched.exit_code, searched.trials) == (0, [])
 
 
+def test_a_run_folder_that_cannot_be_used_is_no_trial_that_failed(trained_by, tmp_path):
+    def score(config):
+        raise ConfigError("the data is not what this run began with")
+
+    trained_by(score)
+    with pytest.raises(ConfigError, match="not what this run began with"):
+        search(*config_in(tmp_path), RunFolder(tmp_path / "run"), trials=3)
+
+
 def test_what_is_wrong_with_every_trial_ends_the_search_at_once(tmp_path):
     with pytest.raises(ConfigError, match="accurracy"):
         search(*config_in(tmp_path, "metrics=[accurracy]"), RunFolder(tmp_path / "run"), trials=3)
