@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zerfoo_jax.core.errors import DataError, ZerfooError
+from zerfoo_jax.experiment.activity_plot import bands, draw_activity
 from zerfoo_jax.experiment.evaluate import measure
 from zerfoo_jax.experiment.folder import existing
 from zerfoo_jax.experiment.journal import read_metrics
@@ -29,6 +30,8 @@ def plot_run(path: Path) -> list[Path]:
         raise DataError(f"{str(folder.metrics)!r} holds nothing to draw yet", fix="train the run further")
     folder.plots.mkdir(exist_ok=True)
     written = [save_figure(_draw_curves(new_figure, curves), folder.plots / "curves.png")]
+    if folder.activity.exists() and (shown := bands(folder.activity)):
+        written.append(save_figure(draw_activity(new_figure, shown), folder.plots / "activity.png"))
     trained = open_run(path)
     if trained.wired.dataset.kind == "classification":
         classes = trained.wired.dataset.classes
