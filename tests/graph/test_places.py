@@ -4,10 +4,10 @@ from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import Graph, Node, model_from_spec
 from zerfoo_jax.graph.places import config_path
-from zerfoo_jax.layers import Activation, Dense, Residual, Sequential, Stack
+from zerfoo_jax.layers import Activation, Dense, Frozen, Residual, Sequential, Stack
 
 BLOCK = Sequential((Dense(3), Activation("relu"), Residual(Dense(3), Sequential((Dense(3),)))))
-MODEL = Graph(("x",), (Node("a", BLOCK, ("x",)), Node("b", Stack(BLOCK, 2), ("a",))), ("b",))
+MODEL = Graph(("x",), (Node("a", BLOCK, ("x",)), Node("b", Stack(BLOCK, 2), ("a",)), Node("c", Frozen(BLOCK), ("b",))), ("c",))
 
 CONV = {"type": "Conv2D", "features": 2, "kernel_size": 3}
 
@@ -19,6 +19,7 @@ PATHS = {
     "a/residual_0/shortcut/dense_0": "nodes.a.layers[2].shortcut.layers[0]",
     "b/block[2]": "nodes.b.block",
     "b/block[2]/activation_0": "nodes.b.block.layers[1]",
+    "c/layer/residual_0/inner": "nodes.c.layer.layers[2].inner",
     "nowhere": "nowhere",
     "a/nowhere/b": "nodes.a.nowhere/b",
 }
