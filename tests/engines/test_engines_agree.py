@@ -9,12 +9,12 @@ from tests.common.test_layers import EXAMPLES, GIVE_NO_FLOATS, initialised
 from zerfoo_jax.engines import ENGINES
 
 
-def assert_equal(actual, expected):
-    """Within 1e-6 of the largest number of a tree: a gradient may cancel to nothing where its neighbours do not."""
+def assert_equal(actual, expected, rtol):
+    """Within `rtol` of the largest number of a tree: a gradient may cancel to nothing where its neighbours do not."""
     largest = max((float(np.abs(x).max(initial=0)) for x in jax.tree.leaves(expected)), default=0.0)
     for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert (a.dtype, a.shape) == (e.dtype, e.shape)
-        np.testing.assert_allclose(a, e, rtol=0, atol=1e-6 * largest)
+        np.testing.assert_allclose(a, e, rtol=0, atol=rtol * largest)
 
 
 def evaluated(layer, state, xs):
@@ -45,6 +45,8 @@ def _merged(xs, varied):
 
 QUICK = {"BatchNorm", "Embedding", "FirstToken", "Parallel", "RMSNorm", "Stack", "TextLengths"}
 """Layers that show the kinds there are; every primitive is compiled alone, which takes minutes for all layers."""
+ROUNDING = {"GumbelSoftmax": 1e-5}
+"""Its gradient is a small difference of large numbers: logits of noise over a temperature."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in sorted(EXAMPLES)])
@@ -57,4 +59,4 @@ def test_layers(name):
         actual = ENGINES[engine].compile(run)(*arguments)
         assert jax.tree.structure(actual) == jax.tree.structure(expected)
         for part, expected_part in zip(actual, expected, strict=True):
-            assert_equal(part, expected_part)
+            assert_equal(part, expected_part, ROUNDING.get(name, 1e-6))

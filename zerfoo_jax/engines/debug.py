@@ -72,6 +72,7 @@ class Debug(Engine):
     log_bytes: PositiveInt = 2**26
 
     def compile(self, function: Function, *, donate: tuple[int, ...] = ()) -> Function:
+        """The function watched at every call; raises `DivergedError` as `stop_at_nonfinite` says. Nothing is overwritten."""
         del donate  # each result is an array of its own
         program, calls = Program(function), count()
 
@@ -92,6 +93,7 @@ class Debug(Engine):
         return Trace(output, tuple(seen), origin)
 
     def writing_to(self, folder: Path) -> "Debug":
+        """With `debug.jsonl` in the folder as its log, unless it has one."""
         return self if self.log else replace(self, log=str(folder / LOG))
 
     def _run(

@@ -20,6 +20,7 @@ class Eager(Engine):
     """
 
     def compile(self, function: Function, *, donate: tuple[int, ...] = ()) -> Function:
+        """The function run one primitive after another; nothing is overwritten."""
         del donate  # each result is an array of its own
         program = Program(function)
 

@@ -22,7 +22,9 @@ class Xla(Engine):
     """
 
     def compile(self, function: Function, *, donate: tuple[int, ...] = ()) -> Function:
+        """`jax.jit`, which reuses the memory of the arguments in `donate`."""
         return jax.jit(function, donate_argnums=donate)
 
     def describe(self) -> Mapping[str, Any]:
+        """As of every engine; this one reuses donated memory."""
         return {**super().describe(), "donation": True}
