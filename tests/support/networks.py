@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from tests.support.layers import random_variables
 from zerfoo_jax.core.layer import Layer
@@ -18,7 +17,5 @@ def random_network(model: Layer, *specs: Spec, seed: int = 0) -> Network:
 
 
 def train_state(network: Network, optimizer: Any, *, ema: bool = False) -> TrainState:
-    """The state before the first step from the network's own variables, as copies: a step donates them."""
-    params, state = jax.tree.map(jnp.copy, (network.params, network.state))
-    average = jax.tree.map(jnp.copy, params) if ema else None
-    return TrainState(jnp.int32(0), params, state, optimizer.init(params), jax.random.key(0), average)
+    """The state before the first step from the network's own variables."""
+    return TrainState.of(network.params, network.state, optimizer, jax.random.key(0), ema=ema)

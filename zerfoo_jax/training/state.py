@@ -36,19 +36,53 @@ class TrainState:
         precision: str | Policy = "float32",
         ema: bool = False,
     ) -> "TrainState":
-        """The state before the first step, for inputs of these shapes and dtypes.
-
-        The step donates its input state, so no array may stand in two places: the average starts as a copy.
-        """
+        """The state before the first step of a new model, for inputs of these shapes and dtypes."""
         init_key, step_key = jax.random.split(key)
-        params, state = model.init(init_key, *specs)
+        return cls._start(*model.init(init_key, *specs), optimizer, step_key, precision, ema)
+
+    @classmethod
+    def of(
+        cls,
+        params: Params,
+        state: State,
+        optimizer: optax.GradientTransformation,
+        key: Array,
+        *,
+        precision: str | Policy = "float32",
+        ema: bool = False,
+    ) -> "TrainState":
+        """The state before the first step from variables that there are, such as those of an edited network.
+
+        They are copied: the step donates its state, and the network stays as it is.
+
+        >>> from zerfoo_jax.graph.editing import Network
+        >>> from zerfoo_jax.layers import Dense
+        >>> from zerfoo_jax.optim import sgd
+        >>> network = Network.new(Dense(3), jax.random.key(0), jnp.ones((1, 4)))
+        >>> state = TrainState.of(network.params, network.state, sgd(0.1), jax.random.key(1))
+        >>> state.params["kernel"] is network.params["kernel"]
+        False
+        """
+        return cls._start(*jax.tree.map(jnp.copy, (params, state)), optimizer, key, precision, ema)
+
+    @classmethod
+    def _start(
+        cls,
+        params: Params,
+        state: State,
+        optimizer: optax.GradientTransformation,
+        key: Array,
+        precision: str | Policy,
+        ema: bool,
+    ) -> "TrainState":
         params = cast_floating(params, policy(precision).params)
         return cls(
             step=jnp.int32(0),
             params=params,
             state=state,
             opt_state=optimizer.init(params),
-            key=step_key,
+            key=key,
+            # The step donates its input state, so no array may stand in two places: the average starts as a copy.
             ema=jax.tree.map(jnp.copy, params) if ema else None,
             scaler=LossScale.create() if policy(precision).scales_loss else None,
         )

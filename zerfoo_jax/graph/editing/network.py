@@ -10,8 +10,8 @@ from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 class Network:
     """A model, its parameters and state, and the shapes and dtypes of its inputs.
 
-    Called, it gives the model's outputs in evaluation mode. To train it, start from `TrainState.create` with its model and
-    exchange `params` and `state`; a step donates its arrays, so give it copies where the network is still needed.
+    Called, it gives the model's outputs in evaluation mode. `TrainState.of(network.params, network.state, ...)` is where its
+    training starts.
 
     >>> import jax, jax.numpy as jnp
     >>> from zerfoo_jax.layers import Dense
