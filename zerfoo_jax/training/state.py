@@ -38,7 +38,8 @@ class TrainState:
     ) -> "TrainState":
         """The state before the first step of a new model, for inputs of these shapes and dtypes."""
         init_key, step_key = jax.random.split(key)
-        return cls._start(*model.init(init_key, *specs), optimizer, step_key, precision, ema)
+        params, state = model.init(init_key, *specs)
+        return cls._start(params, state, optimizer, step_key, precision, ema)
 
     @classmethod
     def of(
@@ -63,7 +64,8 @@ class TrainState:
         >>> state.params["kernel"] is network.params["kernel"]
         False
         """
-        return cls._start(*jax.tree.map(jnp.copy, (params, state)), optimizer, key, precision, ema)
+        params, state = jax.tree.map(jnp.copy, (params, state))
+        return cls._start(params, state, optimizer, key, precision, ema)
 
     @classmethod
     def _start(
