@@ -32,6 +32,12 @@ def test_the_state_dict_example_gives_back_what_it_wrote() -> None:
     np.testing.assert_array_equal(kernel, tensor.transpose(2, 3, 1, 0))
 
 
+def test_the_forms_of_a_graph_are_equal_and_edits_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(BLOCKS[2], "README.md", "exec"), {"__name__": "readme"})
+    nodes = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert list(dict.fromkeys(nodes)) == ["hidden", "relu", "more/inner", "more", "again", "total"]
+
+
 def test_every_packaged_config_is_listed() -> None:
     assert set(re.findall(r"`(\w+)`", README.split("| config |")[1].split("\n\n")[0])) == {
         path.stem for path in (ROOT / "configs").glob("*.yaml")
@@ -40,7 +46,7 @@ def test_every_packaged_config_is_listed() -> None:
 
 def test_the_layer_example_is_a_layer() -> None:
     names: dict[str, type] = {"__name__": "readme"}
-    exec(compile(BLOCKS[2], "README.md", "exec"), names)
+    exec(compile(BLOCKS[3], "README.md", "exec"), names)
     layer = names["Scale"](start=3.0)
     params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 5), "float32"))
     output, _ = layer.apply(params, state, jax.numpy.ones((2, 5)))
