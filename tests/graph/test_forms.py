@@ -18,7 +18,8 @@ from tests.support.random_graphs import random_graph
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.graph import Graph, GraphBuilder, from_json, from_yaml, to_json, to_python, to_yaml
+from zerfoo_jax.graph import Graph, GraphBuilder, Input, Node, Shared, from_json, from_yaml, to_json, to_python, to_yaml
+from zerfoo_jax.layers import Split
 from zerfoo_jax.models import model_from_config
 
 GRAPHS = 500
@@ -184,12 +185,24 @@ def use() -> None:
 '''
 
 
+INSIDE = Graph((Input("w" * 99, (None, 4)),), (Node("Inner" * 30, Split(2), ("w" * 99,)),), ("Inner" * 30 + ":0",))
+LONG_NAMES = Graph(
+    ("long " * 30,),
+    (Node("part_" * 20, INSIDE, ("long " * 30,)), Node("part_" * 40, Shared("part_" * 20), ("long " * 30,))),
+    ("part_" * 20, "part_" * 40),
+)
+
+
+def test_long_names_come_back_equal():
+    assert all(through(LONG_NAMES) == LONG_NAMES for through in FORMS.values())
+
+
 @pytest.fixture(scope="module")
 def folder(models, tmp_path_factory) -> Path:
     """Generated modules, and one that is written by hand."""
     folder = tmp_path_factory.mktemp("generated")
     graphs = {f"random_{seed}": random_graph(seed) for seed in range(40)}
-    for name, model in {**models, **graphs, "tuple_of_one": TUPLE_OF_ONE}.items():
+    for name, model in {**models, **graphs, "tuple_of_one": TUPLE_OF_ONE, "long_names": LONG_NAMES}.items():
         (folder / f"{name.lower()}.py").write_text(to_python(model), encoding="utf-8")
     (folder / "handwritten.py").write_text(HANDWRITTEN)
     (folder / "pyrightconfig.json").write_text(f'{{"extraPaths": ["{ROOT}"], "pythonVersion": "3.11"}}')

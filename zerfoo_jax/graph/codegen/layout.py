@@ -7,6 +7,7 @@ import unicodedata
 
 WIDTH = 88
 INDENT = 4
+TOO_LONG = "  # noqa: E501, RUF100"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def lines(expression: Expression, indent: int, label: str = "", tail: str = "", 
     """The expression behind its label: on one line if it fits, else each item on lines of its own, with a comma.
 
     A comma behind the last item keeps the lines apart where longer ones are allowed, but for a tuple of one item, whose
-    comma says nothing: there the item is broken up.
+    comma says nothing: there the item is broken up. A text that no line holds is marked for linters.
 
     >>> print("\\n".join(lines(call("Dense", "3", kernel_init='"' + "x" * 66 + '"'), 4, "dense = ")))
         dense = Dense(
@@ -57,9 +58,9 @@ def lines(expression: Expression, indent: int, label: str = "", tail: str = "", 
         )
     """
     margin, whole = " " * indent, f"{label}{one_line(expression)}{tail}"
-    fits = not must_break and indent + _columns(whole) <= WIDTH
-    if fits or isinstance(expression, str) or not expression.items:
-        yield f"{margin}{whole}"
+    fits = indent + _columns(whole) <= WIDTH
+    if (fits and not must_break) or isinstance(expression, str) or not expression.items:
+        yield f"{margin}{whole}{'' if fits else TOO_LONG}"
         return
     yield f"{margin}{label}{expression.opening}"
     for name, value in expression.items:

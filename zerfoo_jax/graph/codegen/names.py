@@ -7,6 +7,8 @@ import re
 
 RESERVED = {"declare", "model", "node", "outputs", "l"}
 """What a class of nodes needs for itself, and the letter that reads like a one."""
+MAX_LETTERS = 40
+"""Of a name, so that lines hold it."""
 
 
 def attributes(names: Iterable[str]) -> dict[str, str]:
@@ -25,11 +27,12 @@ def attributes(names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_good(name: str) -> bool:
-    return bool(re.fullmatch(r"[a-z][a-z0-9_]*", name)) and not keyword.iskeyword(name) and name not in RESERVED
+    plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) and len(name) <= MAX_LETTERS
+    return bool(plain) and not keyword.iskeyword(name) and name not in RESERVED
 
 
 def _attribute(name: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[: MAX_LETTERS - 5].rstrip("_")
     snake = words if words[:1].isalpha() else f"node_{words}".rstrip("_")
     return snake if _is_good(snake) else f"{snake}_"
 
@@ -51,7 +54,7 @@ def class_name(words: Iterable[str]) -> str:
     >>> class_name(["digits_cnn", "block-1"]), class_name(["layer1", "0"])
     ('DigitsCnnBlock1', 'Layer1Part0')
     """
-    name = "".join(_capitalised(re.findall(r"[A-Za-z0-9]+", word)) for word in words)
+    name = "".join(_capitalised(re.findall(r"[A-Za-z0-9]+", word)) for word in words)[:MAX_LETTERS]
     return name if len(name) > 1 and not keyword.iskeyword(name) else f"Part{name}"
 
 
