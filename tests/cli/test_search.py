@@ -12,16 +12,18 @@ space: {shape: [1x1], cell: [dense], width: [8], num_heads: [2], activation: [re
 data: {name: digits}
 optimizer: {name: adam}
 train: {steps: 2, batch_size: 32}
+checkpoint: {monitor: validation/loss}
 """
+SCORES = ("validation/accuracy", "validation/loss")
 
 
 @pytest.fixture
 def scores(monkeypatch):
     """In place of training: a score by the trial's number."""
 
-    def train(wired, folder):
+    def train(wired, folder, **options):
         folder.path.mkdir(parents=True)
-        return Finished(0, {"metrics": {"validation/loss": int(wired.config.name[-3:]) + 0.5}})
+        return Finished(0, {"metrics": dict.fromkeys(SCORES, int(wired.config.name[-3:]) + 0.5)})
 
     monkeypatch.setattr(trial_module, "train", train)
 
@@ -38,6 +40,15 @@ def test_prints_the_leaderboard_and_says_where_everything_is(invoke, scores, tmp
     assert result.stderr.count("trial ") == 3
     board = json.loads((tmp_path / "found" / "leaderboard.json").read_text())
     assert [trial["number"] for trial in board["trials"]] == [0, 1, 2], "the least loss is the best"
+
+
+def test_a_file_with_a_space_alone_is_enough(invoke, scores, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my space.yaml").write_text("space: {shape: [1x1], cell: [dense], width: [8], num_heads: [2]}\n")
+    result = invoke("search", "my space.yaml", "data=digits", "--trials", 1)
+    assert result.exit_code == 0 and "search folder runs/my_space" in result.stdout
+    refused = invoke("search", "my space.yaml", "--trials", 1)
+    assert refused.exit_code == 2 and "'data' is missing" in refused.stderr
 
 
 def test_a_changed_seed_is_refused_and_without_time_nothing_is_drawn(invoke, scores, tmp_path, monkeypatch):

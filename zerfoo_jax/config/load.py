@@ -1,6 +1,7 @@
 """From a config file to checked values: every problem at once, each with its file, line and likely spelling."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 import logging
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -68,13 +69,19 @@ class Places:
 
 
 def load(
-    schema: type[Schema], path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+    schema: type[Schema],
+    path: Path,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    absent: Mapping[str, Any] | None = None,
 ) -> tuple[Schema, Places]:
     """Reads, merges and checks a config; raises one `ConfigError` with every problem found.
 
-    Returns the checked config and a `Places`, with which later checks report lines too.
+    `absent` are whole sections for a config that leaves them out. Returns the checked config and a `Places`, with which later
+    checks report lines too.
     """
     document = gather(path, overrides, _settings_for(schema, environment or {}))
+    document = replace(document, value={**(absent or {}), **document.value})
     places = Places(document, str(path))
     try:
         return schema.model_validate(document.value), places

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 import os
 from pathlib import Path
+from typing import Any
 
 from zerfoo_jax.config.load import NamedSection, Places, load
 from zerfoo_jax.experiment.schema import Experiment
@@ -13,10 +14,16 @@ if it is given on the command line."""
 
 
 def read_config(
-    path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    absent: Mapping[str, Any] | None = None,
 ) -> tuple[Experiment, Places]:
-    """The checked config of an experiment, its relative paths counting from the file's folder, and the places of its values."""
-    config, places = load(Experiment, path, overrides, environment)
+    """The checked config of an experiment, its relative paths counting from the file's folder, and the places of its values.
+
+    `absent` are whole sections for a config that leaves them out.
+    """
+    config, places = load(Experiment, path, overrides, environment, absent)
     given = {name: value for name, value in _relative_paths(config.data).items() if _from_outside(places(("data", name)))}
     moved = {name: os.path.relpath(value, places.folder) for name, value in given.items()}
     return config.model_copy(update={"data": config.data.model_copy(update=moved)}), places

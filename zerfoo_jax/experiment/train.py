@@ -51,18 +51,21 @@ class Finished:
     summary: Mapping[str, Any]
 
 
-def train(wired: Wired, folder: RunFolder, started: float | None = None) -> Finished:
-    """Runs or resumes a run. `started` is when the program began (`time.monotonic`), for the time to the first loss."""
+def train(wired: Wired, folder: RunFolder, started: float | None = None, deadline: float = math.inf) -> Finished:
+    """Runs or resumes a run. `started` is when the program began (`time.monotonic`), for the time to the first loss.
+
+    At the `deadline`, a time too, a run that has not ended saves and stops, as it does at a SIGTERM.
+    """
     with folder.claim(wired.config, wired.folder):
-        return Trainer(wired, folder, time.monotonic() if started is None else started).run()
+        return Trainer(wired, folder, time.monotonic() if started is None else started, deadline).run()
 
 
 class Trainer:
     """Trains one wired run in its folder."""
 
-    def __init__(self, wired: Wired, folder: RunFolder, started: float):
+    def __init__(self, wired: Wired, folder: RunFolder, started: float, deadline: float):
         train, wired = wired.config.train, wired.writing_to(folder.path)
-        self._wired, self._folder, self._started = wired, folder, started
+        self._wired, self._folder, self._started, self._deadline = wired, folder, started, deadline
         self._step = wired.make_step()
         self._evaluate = make_evaluate(wired)
         self._guard = NonfiniteGuard(train.nonfinite)
@@ -74,10 +77,10 @@ class Trainer:
         self._window: list[dict[str, float]] = []
 
     def run(self) -> Finished:
-        """Trains to the end, or until a signal; returns how it ended. Raises `DivergedError` when the policy says stop."""
+        """Trains to the end, or until it is to stop; returns how it ended. Raises `DivergedError` when the policy says stop."""
         config, section = self._wired.config, self._wired.config.checkpoint
         with (
-            StopRequest() as self._stop,
+            StopRequest(self._deadline) as self._stop,
             Checkpoints(
                 self._folder.checkpoints,
                 keep_last=section.keep_last,
@@ -137,8 +140,9 @@ class Trainer:
                 self._observe_pending()
                 position.step, position.data_digest = loaded.state["step"], loaded.state["digest"]
                 self._pending = (position.step, values)
-                self._pause(state)
-                if self._complete or self._stop.exit_code:
+                stopping = bool(self._stop.exit_code)  # asked once, so that what stops has been saved
+                self._pause(state, stopping)
+                if self._complete or stopping:
                     break
         return state
 
@@ -146,14 +150,14 @@ class Trainer:
     def _complete(self) -> bool:
         return self._position.step >= self._wired.steps or bool(self._position.stopped)
 
-    def _pause(self, state: TrainState) -> None:
+    def _pause(self, state: TrainState, stopping: bool) -> None:
         """Evaluates and saves where it is due."""
         step = self._position.step
         last = step == self._wired.steps
         if step % self._evaluate_every == 0 or last:
             self._observe_pending()
             self._score(state)
-        if step % self._save_every == 0 or last or self._position.stopped or self._stop.exit_code:
+        if step % self._save_every == 0 or last or self._position.stopped or stopping:
             self._observe_pending()
             self._save(state)
 

@@ -13,11 +13,14 @@ from zerfoo_jax.core.errors import ConfigError, DivergedError
 from zerfoo_jax.experiment.folder import RunFolder
 from zerfoo_jax.experiment.packaged import find_config
 from zerfoo_jax.experiment.reading import read_config
+from zerfoo_jax.experiment.schema import SearchSection
 from zerfoo_jax.experiment.search import trial as trial_module
+from zerfoo_jax.experiment.search.evolution import propose
 from zerfoo_jax.experiment.search.loop import search, space_of
-from zerfoo_jax.experiment.search.trial import read_trial
-from zerfoo_jax.experiment.train import Finished
+from zerfoo_jax.experiment.search.trial import config_of, read_trial
+from zerfoo_jax.experiment.train import Finished, train
 from zerfoo_jax.experiment.trained import open_run
+from zerfoo_jax.experiment.wiring import wire
 
 TINY = """
 name: tiny
@@ -127,7 +130,7 @@ def trained_by(monkeypatch):
     """Sets what stands in for training: a function of the wired run that gives a score or raises."""
 
     def use(score):
-        def train(wired, folder):
+        def train(wired, folder, **options):
             folder.path.mkdir(parents=True)
             return Finished(0, {"metrics": {"validation/accuracy": score(wired.config)}})
 
@@ -174,7 +177,7 @@ def test_a_signal_lets_no_further_trial_begin(trained_by, tmp_path, number, code
 
 
 def test_a_trial_that_was_interrupted_is_no_row(monkeypatch, tmp_path):
-    monkeypatch.setattr(trial_module, "train", lambda wired, folder: Finished(75, {}))
+    monkeypatch.setattr(trial_module, "train", lambda wired, folder, **options: Finished(75, {}))
     searched = search(*config_in(tmp_path), RunFolder(tmp_path / "run"), trials=3)
     assert (searched.exit_code, searched.trials) == (75, [])
     assert not list((tmp_path / "run" / "trials").glob("*/trial.json"))
@@ -184,6 +187,15 @@ def test_when_the_time_is_up_no_further_trial_begins(trained_by, tmp_path):
     trained_by(lambda config: 0.5)
     searched = search(*config_in(tmp_path), RunFolder(tmp_path / "run"), trials=3, seconds=0.0)
     assert (searched.exit_code, searched.trials) == (0, [])
+
+
+def test_when_the_time_is_up_the_trial_under_way_is_saved_and_goes_on_later(finished, tmp_path):
+    config, places = config_in(tmp_path)
+    late = train(wire(config_of(config, 0, propose(space_of(config, places), SearchSection(), 0, 0, (), "max")), places),
+                 RunFolder(tmp_path / "run/trials/000"), deadline=0.0)  # fmt: skip
+    assert late.exit_code == 75 and list((tmp_path / "run/trials/000/checkpoints").glob("1"))
+    assert search(config, places, RunFolder(tmp_path / "run"), trials=2).exit_code == 0
+    assert outcome_of(tmp_path) == outcome_of(finished)
 
 
 def test_a_run_folder_that_cannot_be_used_is_no_trial_that_failed(trained_by, tmp_path):

@@ -42,26 +42,26 @@ def search(
     seconds: float = math.inf,
     say: Callable[[str], None] = lambda text: None,
 ) -> Searched:
-    """Runs or resumes a search of so many trials, each in `trials/<number>`; after `seconds` no further trial begins.
+    """Runs or resumes a search of so many trials, each in `trials/<number>`; after `seconds` the one under way saves and stops.
 
     Writes `leaderboard.json` and `leaderboard.csv`. Raises `ConfigError` for a config that cannot be searched, or that is not
     the one this folder was begun with, with the difference.
     """
     space = space_of(config, places)
-    started = time.monotonic()
+    deadline = time.monotonic() + seconds
     with folder.claim(config, places.folder), StopRequest() as stop:
         finished: list[Trial] = []
         for number in range(trials):
             path = folder.path / "trials" / f"{number:03d}"
             trial = read_trial(path, number)
             if trial is None:
-                if stop.exit_code or time.monotonic() - started >= seconds:
+                if stop.exit_code or time.monotonic() >= deadline:
                     return Searched(stop.exit_code, finished)
                 genome = propose(space, config.search or SearchSection(), config.seed, number, finished, config.checkpoint.mode)
                 say(f"trial {number} of {trials}: {brief(genome)}")
-                trial, exit_code = run_trial(config_of(config, number, genome), places, path, number, genome)
+                trial, exit_code = run_trial(config_of(config, number, genome), places, path, number, genome, deadline)
                 if trial is None:
-                    return Searched(exit_code, finished)
+                    return Searched(outcome.DONE if time.monotonic() >= deadline else exit_code, finished)
                 if number % TRIALS_REMEMBERED == TRIALS_REMEMBERED - 1:
                     jax.clear_caches()
             finished.append(trial)

@@ -54,8 +54,10 @@ def config_of(template: Experiment, number: int, genome: Genome) -> Experiment:
     )
 
 
-def run_trial(config: Experiment, places: Places, path: Path, number: int, genome: Genome) -> tuple[Trial | None, int]:
-    """Runs or resumes a trial in its folder; gives it and an exit code, or None for it where a signal came.
+def run_trial(
+    config: Experiment, places: Places, path: Path, number: int, genome: Genome, deadline: float = math.inf
+) -> tuple[Trial | None, int]:
+    """Runs or resumes a trial in its folder; gives it and an exit code, or None for it where a signal or the deadline came.
 
     A run that diverges, or fails in another way, is a trial too. Raises `ConfigError` for what is wrong with every trial.
     """
@@ -63,7 +65,7 @@ def run_trial(config: Experiment, places: Places, path: Path, number: int, genom
     wired = wire(config, places)
     score, reason = None, ""
     try:
-        finished = train(wired, RunFolder(path))
+        finished = train(wired, RunFolder(path), deadline=deadline)
     except ConfigError:
         raise
     except Exception as error:  # whatever a model of so many can do
