@@ -1,3 +1,4 @@
+import json
 from typing import Literal
 
 import pytest
@@ -138,3 +139,12 @@ def test_a_loaded_config_is_frozen(loaded):
     assert config.loss.spec() == {"name": "huber", "delta": 2}
     with pytest.raises(ValueError, match="frozen"):
         config.name = "b"
+
+
+def test_places_of_odd_names_are_found_and_printed_in_one_line():
+    names = ("layer1.0", "a/b", "01", "a[2]", "\u001b[31m\n")
+    text = "model:\n  nodes:\n" + "".join(f"    {json.dumps(name)}: Flatten\n" for name in names)
+    places = Places(parse(text, "f"), "f")
+    located = places.locate(ConfigError([Problem("x", f"nodes.{name}") for name in names]), "model")
+    assert [problem.place.split(" ", 1)[0] for problem in located.problems] == [f"f:{line}:5" for line in (3, 4, 5, 6, 7)]
+    assert located.problems[-1].place.endswith("(model.nodes.\\x1b[31m\\n)")

@@ -167,3 +167,18 @@ def test_all_bad_settings_are_reported_at_once(files):
         "environment variable ZERFOO_TRAIN__STEPS",
         *(f"command line: {o}" for o in BAD_OVERRIDES if not o.startswith("l.")),
     ]
+
+
+@pytest.mark.parametrize("text", ['{\n\t"a": "\\ud83d\\ude00"}', '\ufeff{"a": "😀"}', '{"a":"😀"}'])
+def test_a_json_file_is_read_as_json(tmp_path, text):
+    (tmp_path / "m.json").write_text(text, encoding="utf-8")
+    assert gather(tmp_path / "m.json").value == {"a": "😀"}
+
+
+def test_what_is_wrong_with_a_json_file_is_said_of_json(tmp_path):
+    (tmp_path / "m.json").write_text('{"a": 1,\n "a": 2}')
+    with pytest.raises(ConfigError, match="not plain JSON: the key 'a' appears twice"):
+        gather(tmp_path / "m.json")
+    (tmp_path / "m.json").write_text('{"a": 1,\n "b": }')
+    with pytest.raises(ConfigError, match=r"not plain JSON.*m\.json:2:7".replace(".*", "(.|\n)*")):
+        gather(tmp_path / "m.json")

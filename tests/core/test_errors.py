@@ -38,7 +38,7 @@ def test_nearest_gives_the_likely_spelling_and_all_names():
     assert nearest("optimzer", ["data", "optimizer"]) == "did you mean 'optimizer'? known: data, optimizer"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
     assert nearest(3, ["a"]) == "known: a"
-    assert nearest("a", []) == "known: "
+    assert nearest("a", []) == "known: none"
 
 
 def test_nearest_lists_a_few_of_many_names():

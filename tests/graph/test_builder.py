@@ -167,3 +167,11 @@ def test_a_thousand_nodes_are_built_and_checked_in_time():
         handle = builder.add(Dense(8), handle)
     assert len(builder.build(handle).graph.nodes) == 1000
     assert time.process_time() - start < 5, "1.5 s on a quiet machine"
+
+
+def test_over_ten_thousand_nodes_are_refused_as_soon_as_they_are_there():
+    builder, relu = GraphBuilder(), Activation("relu")
+    value = builder.input("x")
+    with pytest.raises(GraphError, match="over 10000 nodes\n  at activation_10000\n  fix: repeat blocks with Stack"):
+        for _ in range(1_000_000):
+            value = builder.add(relu, value)

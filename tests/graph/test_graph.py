@@ -181,3 +181,27 @@ def test_an_output_that_does_not_exist_is_refused(wire, words):
     graph = Graph(("x",), (SPLIT.nodes[0], Node("next", Dense(2), (wire,))), ("next",))
     with pytest.raises((ShapeError, GraphError), match=words):
         check(graph, Spec((3, 4), "float32"))
+
+
+def test_faults_behind_a_missing_output_are_found_too():
+    wrong = Graph(
+        ("x",),
+        (
+            Node("a", Dense(4), ("x",)),
+            Node("b", Activation("relu"), ("a:1",)),
+            Node("c", Add(), ("x", "a")),
+            Node("d", Dense(3), ("a:2",)),
+        ),
+        ("b", "c", "d", "x:1"),
+    )
+    for model, inside in ((wrong, ""), (Graph(("y",), (Node("w", wrong, ("y",)),), ("w:0",)), "w/")):
+        found = [problem.place for problem in walk(model, Spec((2, 5), F32)).problems]
+        assert found == [f"{inside}{place}" for place in ("a", "c", "a", "x")]
+
+
+def test_every_circle_is_listed_and_a_wrong_name_is_one_fault():
+    nodes = [Node(name, Activation("relu"), (feed,)) for name, feed in ("ab", "ba", "cd", "dc", "ee")]
+    problems = walk(Graph(("x",), tuple(nodes), ("a",)), Spec((2, 4), F32)).problems
+    assert [problem.cause.partition(": ")[2] for problem in problems] == ["a -> b -> a", "c -> d -> c", "e -> e"]
+    misnamed = Graph(("x",), (Node("a:1", Dense(3), ("x",)), Node("x", Dense(3), ("a:1",))), ("a:1",))
+    assert [problem.place for problem in walk(misnamed, Spec((2, 4), F32)).problems] == ["x", "a:1"]

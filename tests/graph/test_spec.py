@@ -104,3 +104,14 @@ def test_three_independent_errors_are_all_reported(nodes, specs):
     assert "'nowhere' does not exist" in found["model.nodes.a"]
     assert "Dense.features = -3" in found["model.nodes.b.features"]
     assert "Add needs equal shapes" in found["model.nodes.sum"]
+
+
+def test_a_graph_needs_no_type_inside_another_one():
+    inside = {"inputs": ["p"], "nodes": {"d": {"type": "Dense", "features": 3}}, "outputs": ["d"]}
+    bare, typed = ({"nodes": {"g": {"layer": layer}}} for layer in (inside, {"type": "Graph", **inside}))
+    assert model_from_spec(bare)[0] == model_from_spec(typed)[0]
+
+
+def test_a_misspelt_key_of_a_graph_is_named():
+    with pytest.raises(ConfigError, match=r"a graph has no key 'node'\n  at model.node\n  fix: did you mean 'nodes'"):
+        model_from_spec({"inputs": ["x"], "node": {"d": "Flatten"}})

@@ -19,6 +19,11 @@ from zerfoo_jax.layers import (
     Stack,
 )
 
+
+def declaring(shape: tuple[int | None, ...], dtype: str = "float32") -> Graph:
+    return Graph((Input("inner", shape, dtype),), (Node("t", Activation("tanh"), ("inner",)),), ("t",))
+
+
 MAY_BE_RIGHT = {
     "rows": Sequential((Dense(4), Dense(2))),
     "a residual of the input's width": Sequential((Residual(Dense(64)), Dense(2))),
@@ -32,6 +37,17 @@ MAY_BE_RIGHT = {
     "two inputs of a block": Stack(CrossAttention(2), 3),
     "outputs of a split": Graph(
         ("x",), (Node("halves", Split((1, 2)), ("x",)), Node("t", Activation("tanh"), ("halves:1",))), ("t",)
+    ),
+    "what a graph inside declares, behind a layer": Graph(
+        ("x",), (Node("d", Dense(8), ("x",)), Node("g", declaring((None, 3, 8)), ("d",))), ("g",)
+    ),
+    "a dtype that a graph inside declares": Graph(
+        ("x",),
+        (Node("g", declaring((None, 4), "bfloat16"), ("x",)), Node("sum", Add(), ("g", "x"))),
+        ("sum",),
+    ),
+    "as many rows as another input": Graph(
+        (Input("x", (None, 4)), Input("y", (2, 4))), (Node("sum", Add(), ("x", "y")),), ("sum",)
     ),
     "tokens and images": Graph(
         ("ids", "image"),

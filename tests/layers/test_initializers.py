@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.errors import ConfigError, ShapeError
+from zerfoo_jax.core.layer import check
 from zerfoo_jax.layers import INITIALIZERS, Dense
 from zerfoo_jax.layers.initializers import initialize
 
@@ -101,3 +102,8 @@ def test_a_key_decides(name):
 def test_bad_names_and_options_are_refused_where_a_layer_is_made(spec, words):
     with pytest.raises(ConfigError, match=words):
         Dense(3, kernel_init=spec)
+
+
+def test_a_kernel_without_inputs_is_refused_in_words():
+    with pytest.raises(ShapeError, match=r"a parameter of shape \(0, 3\) has nothing to draw its variance from"):
+        check(Dense(3), jax.ShapeDtypeStruct((2, 0), jnp.float32))

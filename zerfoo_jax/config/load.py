@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 import logging
 from pathlib import Path
+import re
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from zerfoo_jax.config.merge import ENVIRONMENT_PREFIX, RESERVED_VARIABLES, gather
-from zerfoo_jax.config.paths import PathKey, format_path, parse_path
+from zerfoo_jax.config.paths import PathKey, format_path
 from zerfoo_jax.config.yaml import Document
 from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 from zerfoo_jax.core.fields import sentence
@@ -43,8 +44,8 @@ class Places:
     """Finds the place of a value by its path, or of its nearest enclosing section."""
 
     def __init__(self, document: Document, source: str):
-        # As text: a node may be called `0`, where a list would have the index 0.
-        self._places, self._source = {tuple(map(str, path)): place for path, place in document.places.items()}, source
+        # As text: a node may be called `0`, where a list would have the index 0, or `layer1.0`.
+        self._places, self._source = {_text(path): place for path, place in document.places.items()}, source
 
     @property
     def folder(self) -> Path:
@@ -52,20 +53,34 @@ class Places:
         return Path(self._source).parent
 
     def __call__(self, path: PathKey) -> str:
-        keys = tuple(map(str, path))
-        for length in range(len(keys), -1, -1):
-            if keys[:length] in self._places:
-                return self._places[keys[:length]]
-        return self._source
+        return self._at(_text(path))
+
+    def _at(self, text: str) -> str:
+        while text and text not in self._places:
+            text = text[: max(text.rfind("."), text.rfind("/"), 0)]
+        return self._places.get(text, self._source)
 
     def locate(self, error: ConfigError, section: str = "") -> ConfigError:
         """The same error with config paths such as `model.layers[2].features` followed by their file and line."""
         located = []
         for problem in error.problems:
             place = ".".join(part for part in (section, problem.place) if part)
-            where = self(parse_path(place))
-            located.append(Problem(problem.cause, f"{where} ({place})" if place else where, problem.fix))
+            where = self._at(_dotted(place))
+            located.append(Problem(problem.cause, f"{where} ({_printable(place)})" if place else where, problem.fix))
         return type(error)(located)
+
+
+def _text(path: PathKey) -> str:
+    return _dotted(".".join(map(str, path)))
+
+
+def _dotted(text: str) -> str:
+    return re.sub(r"\[(\d+)\]", r".\1", text)
+
+
+def _printable(text: str) -> str:
+    """The text with what does not print escaped: names in a file may hold line breaks, or what moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def load(

@@ -6,8 +6,9 @@ from pathlib import Path
 import re
 from typing import Any
 
+from zerfoo_jax.config import strict_json
 from zerfoo_jax.config.paths import PathKey
-from zerfoo_jax.config.yaml import MAX_DEPTH, Document, parse, read
+from zerfoo_jax.config.yaml import MAX_DEPTH, Document, parse, read, read_text
 from zerfoo_jax.core.errors import ConfigError, Problem
 
 ENVIRONMENT_PREFIX = "ZERFOO_"
@@ -54,8 +55,18 @@ def _keys(name: str, place: str) -> list[str]:
     return keys
 
 
+def _json(path: Path) -> Document:
+    """The document in a JSON file; its places are those that it has as YAML, where it is YAML too."""
+    text = read_text(path).removeprefix("\ufeff")
+    value = strict_json.parse(text, str(path))
+    try:
+        return Document(value, parse(text, str(path)).places)
+    except ConfigError:  # such as for indentation by tabs, or an emoji written as two escapes
+        return Document(value)
+
+
 def _with_bases(path: Path, seen: tuple[Path, ...]) -> Document:
-    document = read(path)
+    document = _json(path) if path.suffix == ".json" else read(path)
     if not isinstance(document.value, dict):
         raise ConfigError("a config is a mapping of sections", place=f"{path}:1:1", fix="write name: value")
     base_name = document.value.pop("extends", None)

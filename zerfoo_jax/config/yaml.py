@@ -147,7 +147,9 @@ def parse(text: str, name: str = "<text>") -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ConfigError(f"not plain YAML: {error.problem or error.context}", place=place) from error
+        problem = error.problem or ""
+        cause = problem if problem and not problem.startswith("but ") else f"{error.context} {problem}".rstrip()
+        raise ConfigError(f"not plain YAML: {cause}", place=place) from error
     except ReaderError as error:
         cause = f"not plain YAML: character {error.character:#x} is not text"
         raise ConfigError(cause, place=_place(name, text[: error.position]), fix="remove it") from error

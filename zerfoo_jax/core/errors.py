@@ -7,6 +7,7 @@ them all and raises once, so that a person mends a file in one pass.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 import difflib
+from functools import lru_cache
 from typing import Any
 
 
@@ -97,10 +98,15 @@ def nearest(name: Any, known: Iterable[str]) -> str:
     "did you mean 'Dense'? known: Dense, Flatten"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    close = _close(str(name), tuple(known))
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f", and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
-    return f"{hint}known: {', '.join(known[:MAX_LISTED])}{more}"
+    return f"{hint}known: {', '.join(known[:MAX_LISTED]) or 'none'}{more}"
+
+
+@lru_cache
+def _close(name: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.6)
 
 
 def brief(value: Any) -> str:

@@ -128,7 +128,8 @@ class Composite(Layer):
         first: dict[str, Built] = {}
 
         def call(name: str, *inputs: Any, at: str = "") -> Tree:
-            built = walk.visit(children[name], at or name, fold_in_name(key, name), *inputs, shared=first.get(name))
+            own_key = key if walk.collect else fold_in_name(key, name)  # where only shapes matter, any key will do
+            built = walk.visit(children[name], at or name, own_key, *inputs, shared=first.get(name))
             if name in first:
                 return built[2]
             first[name] = built
@@ -202,6 +203,15 @@ class Walk:
         for problem in problems_of(error):
             self.report(problem)
         return {}, {}, self.guess(layer, *xs)
+
+    def mark(self) -> tuple[int, int, str]:
+        """Where the walk is; `go_back` forgets what has been met since."""
+        return len(self.problems), len(self.visits), self._guessed_after
+
+    def go_back(self, mark: tuple[int, int, str]) -> None:
+        """Forgets what has been met since that mark."""
+        problems, visits, self._guessed_after = mark
+        del self.problems[problems:], self.visits[visits:]
 
     def guess(self, layer: Layer, *xs: Any) -> Tree:
         """A stand-in for the output of a layer that cannot be built; later problems say that they rest on it."""

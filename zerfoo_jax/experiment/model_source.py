@@ -39,10 +39,10 @@ def open_model(source: str, overrides: Iterable[str] = (), inputs: Sequence[str]
     texts such as `1,224,224,3` or `1,16:int32`, one per input. `overrides` are `key=value` settings over the config, or the
     options of the architecture. Raises `ConfigError` for whatever cannot be found, read, or does not fit together.
     """
-    config = _config_of(source)
-    if config:
-        return _of_experiment(config, overrides, inputs)
-    document = _document(source, overrides)
+    found = _look_up(source)
+    if isinstance(found, Path):
+        return _of_experiment(found, overrides, inputs)
+    document = lay_over(found, overrides)
     model = _model(document, source)
     shapes = tuple(map(_input, inputs)) or _declared(model) or _typical(document.value)
     if not shapes:
@@ -52,30 +52,26 @@ def open_model(source: str, overrides: Iterable[str] = (), inputs: Sequence[str]
 
 def read_model(source: str, overrides: Iterable[str] = ()) -> Layer:
     """As `open_model`, but only the model: needs no shapes of inputs, and does not look for faults that depend on them."""
-    if _config_of(source):
+    found = _look_up(source)
+    if isinstance(found, Path):
         return open_model(source, overrides).model
-    return _model(_document(source, overrides), source)
+    return _model(lay_over(found, overrides), source)
 
 
-def _config_of(source: str) -> Path | None:
-    """The config of the experiment that `source` names; None where it names a bare model."""
+def _look_up(source: str) -> Path | Document:
+    """The config of the experiment that `source` names, or the document of a bare model."""
     path = Path(source)
     if path.is_dir():
         return existing(path).config
-    if not path.is_file():
-        return None if source in MODELS else packaged_configs().get(source)
-    value = gather(path).value
-    return path if "model" in value and "data" in value else None
-
-
-def _document(source: str, overrides: Iterable[str]) -> Document:
-    path = Path(source)
     if path.is_file():
-        return gather(path, overrides)
-    if source not in MODELS:
-        known = {*packaged_configs(), *MODELS}
-        raise ConfigError(f"no file, run folder, packaged config or architecture {source!r}", fix=nearest(source, known))
-    return lay_over(Document({"name": source}), overrides)
+        document = gather(path)
+        return path if "model" in document.value and "data" in document.value else document
+    if source in MODELS:
+        return Document({"name": source})
+    if source in packaged_configs():
+        return packaged_configs()[source]
+    known = {*packaged_configs(), *MODELS}
+    raise ConfigError(f"no file, run folder, packaged config or architecture {source!r}", fix=nearest(source, known))
 
 
 def _model(document: Document, source: str) -> Layer:

@@ -13,6 +13,7 @@ from zerfoo_jax.graph.handle import Handle, Part, Wire, Wires
 from zerfoo_jax.graph.input import Input
 from zerfoo_jax.graph.node import Node, source
 from zerfoo_jax.graph.shared import Shared
+from zerfoo_jax.graph.spec import MAX_NODES
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.graph.values import Values
 from zerfoo_jax.layers.combinators import kind_of
@@ -41,6 +42,7 @@ class GraphBuilder:
 
     def __init__(self, key: Array | None = None):
         self._parts: dict[str, Part] = {}
+        self._nodes = 0
         self._numbers: Counter[str] = Counter()
         self._values = None if key is None else Values(key)
 
@@ -107,6 +109,9 @@ class GraphBuilder:
             cause = f"a node is made of a layer or a handle, got {part.made_of!r}"
             raise GraphError(cause, place=part.name, fix="of a class of nodes, use its `model`")
         if isinstance(part.made_of, Layer):
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                raise GraphError(f"over {MAX_NODES} nodes", place=part.name, fix="repeat blocks with Stack")
             part.value = self._value(part.name, part.made_of, part.inputs)
         part.owner = self
         self._parts[part.name] = part

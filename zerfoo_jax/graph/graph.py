@@ -69,8 +69,14 @@ class Graph(Composite):
         problems = structure.problems(self.input_names, self.nodes, self.outputs, len(xs))
         misfits = [given.misfits(spec_of(x)) for given, x in zip(self.declared(), xs, strict=False)]
         problems += filter(None, misfits)
-        if not problems:
+        if not problems and not walk.collect:
             return super().build(walk, key, *xs)
+        if not problems:
+            before = walk.mark()
+            try:
+                return super().build(walk, key, *xs)
+            except GraphError:  # a wire from an output that its node does not have: once more, around it
+                walk.go_back(before)
         if not walk.collect:
             raise GraphError(problems)
         for problem in problems:
@@ -88,13 +94,16 @@ class Graph(Composite):
         values, layers = dict(zip(self.input_names, xs, strict=False)), dict(self.children())
         for node in structure.possible_order(self.nodes):
             layer = layers.get(node.layer.node) if isinstance(node.layer, Shared) else node.layer
-            arrived = tuple(value_along(values, wire) for wire in node.inputs if source(wire)[0] in values)
+            arrived = _arriving(walk, values, node.inputs)
             if layer and arrived and len(arrived) == len(node.inputs):
                 values[node.name] = walk.visit(layer, node.name, key, *arrived)[2]
             else:
                 values[node.name] = walk.guess(layer or node.layer, *(arrived or xs))
-        known = tuple(wire for wire in self.outputs if source(wire)[0] in values)
-        return self._outputs(values) if len(known) == len(self.outputs) else xs[:1]
+        walk.guess(self, *xs)  # so is what leaves the graph
+        found = _arriving(walk, values, self.outputs)
+        if len(found) != len(self.outputs):
+            return xs[:1]
+        return found[0] if len(found) == 1 else found
 
     @classmethod
     def read_spec(cls, given: Mapping[str, Any], table: Table, place: str, problems: list[Problem]) -> Layer:
@@ -110,6 +119,18 @@ class Graph(Composite):
 def _named(given: InputOrName) -> Input:
     assert isinstance(given, Input)  # the fields have been checked
     return given
+
+
+def _arriving(walk: Walk, values: Mapping[str, Tree], wires: tuple[str, ...]) -> tuple[Tree, ...]:
+    """What comes along those wires that something comes along; the others are written down if no one else has done so."""
+    found: list[Tree] = []
+    for wire in wires:
+        try:
+            found += [value_along(values, wire)] if source(wire)[0] in values else []
+        except GraphError as error:
+            for problem in error.problems:
+                walk.report(problem)
+    return tuple(found)
 
 
 def value_along(values: Mapping[str, Tree], wire: str) -> Tree:

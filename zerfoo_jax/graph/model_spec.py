@@ -11,6 +11,7 @@ from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.places import config_path
 from zerfoo_jax.graph.shared import Shared
+from zerfoo_jax.graph.spec import typed
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.layers import LAYERS
 
@@ -25,10 +26,9 @@ def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model")
     reading, of wiring and of shapes, each with its place in the mapping. Without `specs` only those shapes are checked that
     do not depend on the input, and the walk is empty.
     """
-    given = {"type": "Graph", **spec} if isinstance(spec, Mapping) and "nodes" in spec else spec
     problems: list[Problem] = []
     try:
-        model = read_layer(given, TABLE, place, problems)
+        model = read_layer(typed(spec), TABLE, place, problems)
     except RecursionError as error:
         raise ConfigError("the layers are nested too deep", place=place, fix="use Stack or a graph") from error
     result = walk(model, *specs) if specs else Walk()

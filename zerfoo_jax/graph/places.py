@@ -15,6 +15,8 @@ def config_path(layer: Layer, node_path: str) -> str:
     >>> config_path(Sequential((Flatten(), Residual(Dense(2)))), "residual_0/inner")
     'layers[1].inner'
     """
+    if isinstance(layer, Graph) and node_path in {node.name for node in layer.nodes}:
+        return f"nodes.{node_path}"  # whatever is in the name
     name, _, rest = node_path.partition("/")
     if type(layer) in HOLDERS and name:
         field = HOLDERS[type(layer)]

@@ -49,10 +49,15 @@ def read(
         if isinstance(own, dict):
             own.pop("inputs", None)
             if set(own) == {"layer"}:  # a graph in a graph has inputs of its own
-                own, at = own["layer"], f"{at}.layer"
+                own, at = typed(own["layer"]), f"{at}.layer"
         nodes.append((str(name), read_layer(own, table, at, problems), wires))
         before = (str(name),)
     return inputs, tuple(nodes), _names(given, "outputs", before, place, problems)
+
+
+def typed(given: Any) -> Any:
+    """A mapping without a type that has a key of graphs is one; all else as it is."""
+    return {"type": "Graph", **given} if isinstance(given, Mapping) and not given.keys().isdisjoint(KEYS) else given
 
 
 def _inputs(given: Mapping[str, Any], place: str, problems: list[Problem]) -> Inputs:

@@ -17,8 +17,8 @@ def problems(inputs: Names, nodes: Sequence[Node], outputs: Names, given: int) -
     found = [*_naming(inputs, nodes), *_feeding(inputs, nodes), *_sharing(nodes), *_output_problems(inputs, nodes, outputs)]
     if given != len(inputs):
         found.append(Problem(f"the graph takes {len(inputs)} inputs {inputs}, got {given}"))
-    loop = cycle(nodes)
-    if loop:
+    # A name that an input has too is a fault of its own.
+    for loop in cycles([node for node in nodes if node.name not in inputs]):
         shown = loop if len(loop) <= MAX_LISTED else (*loop[: MAX_LISTED - 1], "...", loop[-1])
         found.append(Problem(f"nodes feed each other in a circle: {' -> '.join(shown)}", loop[0], "break the circle"))
     return found
@@ -39,7 +39,7 @@ def _feeding(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
         if not node.inputs:
             yield Problem("the node has no inputs", node.name, "name what feeds it in `inputs`")
         for name in node.inputs:
-            if source(name)[0] not in known:
+            if known.isdisjoint((name, source(name)[0])):
                 hints += 1  # the likely spelling takes a look at every name: for the first faults only
                 hint = nearest(name, known - {node.name}) if hints <= MAX_HINTS else ""
                 yield Problem(f"input {name!r} does not exist", node.name, hint)
@@ -57,7 +57,7 @@ def _output_problems(inputs: Names, nodes: Sequence[Node], outputs: Names) -> It
     if not outputs:
         yield Problem("the graph has no outputs", "", "name its results in `outputs`")
     for name in outputs:
-        if source(name)[0] not in known:
+        if known.isdisjoint((name, source(name)[0])):
             yield Problem(f"output {name!r} does not exist", "", nearest(name, known))
 
 
@@ -70,13 +70,15 @@ def possible_order(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         return nodes
 
 
-def cycle(nodes: Sequence[Node]) -> Names:
-    """The names along one circle of nodes, first and last the same; empty where there is none."""
-    try:
-        _sorter(nodes).prepare()
-    except CycleError as error:
-        return tuple(error.args[1])
-    return ()
+def cycles(nodes: Sequence[Node]) -> Iterator[Names]:
+    """The names along circles of nodes that have none in common, first and last the same; some ten at most."""
+    for _ in range(MAX_HINTS):
+        try:
+            return _sorter(nodes).prepare()
+        except CycleError as error:
+            loop = tuple(error.args[1])
+        yield loop
+        nodes = [node for node in nodes if node.name not in loop]
 
 
 def _sorter(nodes: Sequence[Node]) -> TopologicalSorter[str]:

@@ -1,10 +1,12 @@
 """What is wrong with a model whatever its input is, for configs whose data cannot be read."""
 
+from collections.abc import Iterator
 import math
 
 from zerfoo_jax.core.arity import inputs_taken
 from zerfoo_jax.core.errors import Problem
 from zerfoo_jax.core.layer import FOLLOWS, Layer, walk
+from zerfoo_jax.core.parts import parts
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.input import Input
@@ -24,7 +26,9 @@ def problems_for_any_input(model: Layer) -> list[Problem]:
     when there is data, even if no input could mend it.
     """
     inputs = model.declared() if isinstance(model, Graph) else (Input(DEFAULT_INPUT),) * _inputs_needed(model)
-    kinds = KINDS if any(one.shape is None for one in inputs) else KINDS[:1]
+    kinds = [Input(DEFAULT_INPUT, (None,) * axes, dtype) for dtype, axes in KINDS]
+    if all(one.shape is not None for one in inputs):
+        kinds = kinds[:1]
     best, found = kinds[0], None
     for kind in kinds:
         problems = _problems(model, inputs, kind, SIZES[0])
@@ -32,6 +36,10 @@ def problems_for_any_input(model: Layer) -> list[Problem]:
             best, found = kind, problems
         if not found:
             return []
+    if any(not _problems(model, inputs, one, SIZES[0]) for one in _declared_inside(model)):
+        return []
+    if _specs(inputs, best, SIZES[0]) == _specs(inputs, best, SIZES[1]):
+        return found or []
     found, again = found or [], set(_problems(model, inputs, best, SIZES[1]))
     # What follows from a problem that another input would not have is no problem of the model.
     after_all = not found or found[0] in again
@@ -48,13 +56,25 @@ def _inputs_needed(layer: Layer) -> int:
     return max(1, least, *map(_inputs_needed, inside))
 
 
-def _problems(model: Layer, inputs: tuple[Input, ...], kind: tuple[str, int], size: int) -> list[Problem]:
-    dtype, axes = kind
-    unknown = Input(DEFAULT_INPUT, (None,) * axes, dtype)
-    return walk(model, *(_one_example(unknown if one.shape is None else one, size) for one in inputs)).problems
+def _declared_inside(model: Layer) -> Iterator[Input]:
+    """What the graphs in a model declare of their inputs: the model's own may be like that."""
+    for part in parts(model):
+        declared = part.declared() if isinstance(part, Graph) else ()
+        yield from (one for one in declared if one.shape is not None)
+        yield from _declared_inside(part)
 
 
-def _one_example(given: Input, size: int) -> Spec:
+def _problems(model: Layer, inputs: tuple[Input, ...], kind: Input, size: int) -> list[Problem]:
+    return walk(model, *_specs(inputs, kind, size)).problems
+
+
+def _specs(inputs: tuple[Input, ...], kind: Input, size: int) -> list[Spec]:
+    known = [kind if one.shape is None else one for one in inputs]
+    rows = next((one.shape[0] for one in known if one.shape and one.shape[0] is not None), 1)
+    return [_with_rows(one, size, rows) for one in known]
+
+
+def _with_rows(given: Input, size: int, rows: int) -> Spec:
     spec = given.spec(any_size=size)
-    one_row = bool(given.shape) and given.shape[0] is None
-    return Spec((1, *spec.shape[1:]), spec.dtype) if one_row else spec
+    any_rows = bool(given.shape) and given.shape[0] is None
+    return Spec((rows, *spec.shape[1:]), spec.dtype) if any_rows else spec

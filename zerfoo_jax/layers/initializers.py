@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from jax.nn import initializers as jax_init
 import jax.numpy as jnp
 
+from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.spec import MemberOf, NamedOrMapping, bound
 from zerfoo_jax.core.types import Array
@@ -121,4 +122,8 @@ InitializerSpec = Annotated[NamedOrMapping, "initializer", MemberOf(INITIALIZERS
 
 def initialize(spec: NamedOrMapping, key: Array, shape: Shape, dtype: Any) -> Array:
     """A new parameter of that shape. Half precisions are drawn in float32: orthogonalisation needs it."""
-    return bound(INITIALIZERS, spec, "initializer")(key, tuple(shape), wide_dtype(dtype)).astype(dtype)
+    try:
+        return bound(INITIALIZERS, spec, "initializer")(key, tuple(shape), wide_dtype(dtype)).astype(dtype)
+    except ZeroDivisionError as error:
+        cause = f"a parameter of shape {tuple(shape)} has nothing to draw its variance from"
+        raise ShapeError(cause, fix="give the layer an input with at least one feature") from error
