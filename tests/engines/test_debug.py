@@ -9,7 +9,7 @@ import pytest
 from tests.support.layers import normal, random_variables
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.engines import ENGINES, Debug, engine_of
-from zerfoo_jax.engines.value import summarize
+from zerfoo_jax.engines.value import Value, summarize
 from zerfoo_jax.layers import Activation, Dense, Sequential, Stack
 from zerfoo_jax.optim import sgd
 
@@ -72,14 +72,24 @@ def test_the_numbers_are_those_of_the_array(traced):
         (np.complex64([3 + 4j]), (5.0, 0.0, 5.0, 5.0, 0, 0)),
         (jnp.bfloat16([1, np.nan]), (1.0, 0.0, 1.0, 1.0, 1, 0)),
         (np.float32([3e38, -3e38]), (0.0, float(np.float32(3e38)), -float(np.float32(3e38)), float(np.float32(3e38)), 0, 0)),
+        (np.complex64([3e38 + 3e38j]), (3e38 * 2**0.5, 0.0, 3e38 * 2**0.5, 3e38 * 2**0.5, 0, 0)),
         (jax.random.key(0), (None, None, None, None, 0, 0)),
         (2.5, (2.5, 0.0, 2.5, 2.5, 0, 0)),
     ],
 )
 def test_summaries(x, numbers):
     s = summarize(x)
-    assert (s.mean, s.std, s.min, s.max, s.nans, s.infs) == numbers
+    assert (s.mean, s.std, s.min, s.max, s.nans, s.infs) == pytest.approx(numbers)
     assert s.finite == (not any(numbers[4:]))
+    without = summarize(x, statistics=False)
+    assert (without.spec, without.nans, without.infs, without.mean) == (s.spec, s.nans, s.infs, None)
+
+
+def test_all_summaries_of_a_value_are_known_as_its_own():
+    value = Value(jnp.float32([1, 3]))
+    first, full = value.summary(statistics=False), value.summary()
+    assert (first.mean, full.mean) == (None, 2) and first.mark is full.mark and value.summary(statistics=False) is full
+    assert Value(value.array).summary().mark is not full.mark
 
 
 def test_the_table_has_a_line_for_each_result(traced):

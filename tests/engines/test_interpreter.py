@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from zerfoo_jax.core.errors import DivergedError
 from zerfoo_jax.engines import ENGINES
 
 X = jnp.asarray(np.linspace(0.5, 2, 6, dtype=np.float32).reshape(3, 2))
@@ -92,3 +93,14 @@ def test_a_function_is_traced_once_for_each_shape():
     run = ENGINES["eager"].compile(function)
     assert [run(x, 2.0).tolist() for x in (np.float32([1]), np.float32([2]), np.float32([1, 2]))] == [[2], [4], [2, 4]]
     assert traces == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("name", ["debug", "eager", "xla"])
+def test_arguments_by_name(name):
+    run = ENGINES[name].compile(lambda x, y=1.0, z=0.0: x - 2 * y / z)
+    assert float(run(3.0, z=2.0)) == 2 and float(run(3.0, z=1.0, y=1.0)) == 1
+
+
+def test_a_bad_argument_is_named_by_its_name():
+    with pytest.raises(DivergedError, match="argument 'y/0' is not finite: add"):
+        ENGINES["debug"].compile(lambda x, y: x + y[0])(1.0, y=[jnp.nan])

@@ -193,6 +193,45 @@ def test_a_bad_parameter_is_named_with_its_first_use(leaf, node, bad):
     assert parts(problem)[0] == node
 
 
+@pytest.mark.parametrize("kind", ["plain", "remat"])
+def test_a_bad_parameter_of_one_block_is_named_with_the_block(kind):
+    problem = fails(STACKS[kind], X, lambda p, old: old.at[2, 0, 0].set(np.nan) if p == "stack_0/dense_1/kernel" else old)
+    assert "argument '0/stack_0/dense_1/kernel' is not finite: dot_general" in problem.cause
+    assert parts(problem) == ("stack_0/block[2]/dense_1", "dot_general", "forward")
+
+
+def test_a_cast_outside_of_all_layers_is_not_the_first_to_use_a_bad_parameter():
+    model, (params, state) = around(Activation("relu")), random_variables(around(Activation("relu")), X)
+    params["dense_1"]["kernel"] = params["dense_1"]["kernel"].at[0].set(np.inf)
+
+    def total(params, x):
+        half, x = jax.tree.map(lambda p: p.astype(jnp.bfloat16), (params, jnp.concatenate([x, x])))
+        return squares(model.apply(half, state, x)[0])
+
+    with pytest.raises(DivergedError) as caught:
+        ENGINES["debug"].compile(total)(params, X)
+    assert parts(caught.value.problems[0]) == ("dense_1", "dot_general", "forward")
+
+
+def test_a_constant_that_is_not_finite():
+    problem = fails(around(Activation("relu")), X, loss=lambda y: squares(y * np.float32([[np.nan, 1, 1, 1]])))
+    assert "out of a constant" in problem.cause and "written in the code" in problem.fix
+
+
+@pytest.mark.parametrize("rate", [lambda count: 1 / (0.0 * count), jax.jit(lambda count: jnp.sqrt(-1 - count))])
+def test_a_learning_rate_belongs_to_the_update(rate):
+    model, (params, state) = around(Activation("relu")), random_variables(around(Activation("relu")), X)
+
+    def step(params, count):
+        value, grads = jax.value_and_grad(lambda params: squares(model.apply(params, state, X)[0]))(params)
+        return value, count + 1, jax.tree.map(lambda p, g: p - rate(count) * g, params, grads)
+
+    with pytest.raises(DivergedError) as caught:
+        ENGINES["debug"].compile(step)(params, jnp.float32(1))
+    node, primitive, _ = parts(caught.value.problems[0])
+    assert (node, primitive) in {("", "div"), ("", "sqrt")} and "in the update" in caught.value.problems[0].place
+
+
 def test_a_sum_of_large_branches_with_shared_parameters():
     problem = fails(SHARING, X, lambda p, old: jnp.full_like(old, 2e38 if p == "once/bias" else 0))
     assert parts(problem) == ("sum", "add", "forward")

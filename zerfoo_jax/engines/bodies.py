@@ -5,6 +5,9 @@ from typing import Any
 CALLS = ("checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2")
 """The primitives that only call the jaxpr they hold."""
 
+LOOPS = ("scan", "while")
+"""The primitives that run the jaxprs they hold again and again."""
+
 
 def bodies(equation: Any) -> list[tuple[Any, Any]]:
     """The jaxprs inside an equation, each with its constants: one of a call or a scan, one per branch of a `cond`, condition

@@ -76,12 +76,12 @@ class Debug(Engine):
         del donate  # each result is an array of its own
         program, calls = Program(function), count()
 
-        def run(*arguments: Tree) -> Tree:
+        def run(*arguments: Tree, **named: Tree) -> Tree:
             call = {"function": getattr(function, "__name__", ""), "call": next(calls)}
             with ExitStack() as opened:
-                output, origin = self._run(program, arguments, self._teller(opened, call))
+                output, origin = self._run(program, arguments, named, self._teller(opened, call))
             if origin is not None:
-                raise _diverged(origin, arguments)
+                raise _diverged(origin, _bad_arguments(arguments, named))
             return output
 
         return run
@@ -89,7 +89,7 @@ class Debug(Engine):
     def trace(self, function: Function, *arguments: Tree) -> Trace:
         """Runs the function once and gives all that was seen; it raises nothing at numbers that are not finite."""
         seen: list[Operation] = []
-        output, origin = replace(self, stop_at_nonfinite=True)._run(Program(function), arguments, seen.append)
+        output, origin = replace(self, stop_at_nonfinite=True)._run(Program(function), arguments, {}, seen.append)
         return Trace(output, tuple(seen), origin)
 
     def writing_to(self, folder: Path) -> "Debug":
@@ -97,20 +97,24 @@ class Debug(Engine):
         return self if self.log else replace(self, log=str(folder / LOG))
 
     def _run(
-        self, program: Program, arguments: tuple[Tree, ...], tell: Callable[[Operation], None] | None
+        self,
+        program: Program,
+        arguments: tuple[Tree, ...],
+        named: Mapping[str, Tree],
+        tell: Callable[[Operation], None] | None,
     ) -> tuple[Tree, Operation | None]:
         history = History() if self.stop_at_nonfinite else None
 
         def watch(ran: Ran) -> None:
-            told = tell if not ran.only_moves and self._shows(ran) else None
+            told = tell if tell and not ran.only_moves and self._shows(ran) else None
             if history or told:
-                operation = operation_of(ran)
+                operation = operation_of(ran, statistics=told is not None)
                 if history:
                     history.add(operation)
                 if told:
                     told(operation)
 
-        results = program.run(arguments, watch)
+        results = program.run(arguments, named, watch)
         return results.output, history.origin(results) if history else None
 
     def _shows(self, ran: Ran) -> bool:
@@ -129,15 +133,15 @@ def _write(journal: Journal, call: Mapping[str, Any], operation: Operation) -> N
     journal.write({**call, **operation.record()})
 
 
-def _diverged(origin: Operation, arguments: tuple[Tree, ...]) -> DivergedError:
+def _diverged(origin: Operation, bad: list[str]) -> DivergedError:
     nans, infs = (sum(getattr(x, kind) for x in origin.outputs) for kind in ("nans", "infs"))
     made = f"{origin.signature} made {nans} NaN and {infs} infinities"
     if all(x.finite for x in origin.inputs):
         fix = "keep its inputs in range, or let it pass with stop_at_nonfinite: false"
         return DivergedError(f"{made} out of finite numbers", place=origin.place, fix=fix)
-    bad = _bad_arguments(arguments)
     if not bad:
-        return DivergedError(f"{made} out of a constant", place=origin.place, fix="look for an infinity in the function")
+        fix = "look for a NaN or an infinity that is written in the code"
+        return DivergedError(f"{made} out of a constant", place=origin.place, fix=fix)
     return DivergedError(
         f"argument {bad[0]!r} is not finite: {origin.signature} is the first to use it",
         place=origin.place,
@@ -145,6 +149,8 @@ def _diverged(origin: Operation, arguments: tuple[Tree, ...]) -> DivergedError:
     )
 
 
-def _bad_arguments(arguments: tuple[Tree, ...]) -> list[str]:
-    leaves: Any = jax.tree_util.tree_leaves_with_path(arguments)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, leaf in leaves if not summarize(leaf).finite]
+def _bad_arguments(arguments: tuple[Tree, ...], named: Mapping[str, Tree]) -> list[str]:
+    trees: tuple[Any, ...] = (arguments, dict(named))
+    leaves = [found for tree in trees for found in jax.tree_util.tree_leaves_with_path(tree)]
+    bad = [path for path, leaf in leaves if not summarize(leaf, statistics=False).finite]
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path in bad]

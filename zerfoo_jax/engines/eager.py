@@ -24,7 +24,7 @@ class Eager(Engine):
         del donate  # each result is an array of its own
         program = Program(function)
 
-        def run(*arguments: Tree) -> Tree:
-            return program.run(arguments).output
+        def run(*arguments: Tree, **named: Tree) -> Tree:
+            return program.run(arguments, named).output
 
         return run

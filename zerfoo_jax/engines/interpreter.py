@@ -14,7 +14,7 @@ from jax.extend import core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from zerfoo_jax.engines.bodies import CALLS, bodies
+from zerfoo_jax.engines.bodies import CALLS, LOOPS, bodies
 from zerfoo_jax.engines.scope import Place
 from zerfoo_jax.engines.value import Value
 
@@ -36,7 +36,7 @@ class Ran(NamedTuple):
     @property
     def only_moves(self) -> bool:
         """Whether it takes apart or puts together the arrays of a loop, which is no operation of the function's."""
-        return self.equation.primitive.name in ("scan", "while")
+        return self.equation.primitive.name in LOOPS
 
 
 Watch = Callable[[Ran], None]

@@ -52,16 +52,16 @@ class Operation:
         }
 
 
-def operation_of(ran: Ran) -> Operation:
-    """The record of a primitive that has run."""
+def operation_of(ran: Ran, statistics: bool = True) -> Operation:
+    """The record of a primitive that has run; without `statistics` it says only of what it made whether it is finite."""
     scope, number = ran.place.scope, ran.number
     return Operation(
         primitive=ran.equation.primitive.name,
         node="/".join(scope.names(number, ran.place.indices)),
         layer="/".join(scope.names(number)),
         phase=scope.phases[number],
-        inputs=tuple(x.summary for x in ran.inputs),
-        outputs=tuple(x.summary for x in ran.outputs),
+        inputs=tuple(x.summary(statistics) for x in ran.inputs),
+        outputs=tuple(x.summary(statistics) for x in ran.outputs),
         seconds=ran.seconds,
         source=scope.sources[number],
     )

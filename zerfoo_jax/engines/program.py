@@ -1,6 +1,6 @@
 """A function as the jaxpr that is interpreted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -30,18 +30,18 @@ class Program:
         self._jitted = jax.jit(function)
         self._scopes: dict[Any, Scope] = {}
 
-    def run(self, arguments: tuple[Tree, ...], watch: Watch | None = None) -> Results:
-        """Interprets the function on these arguments; `watch` is told of every primitive.
+    def run(self, arguments: tuple[Tree, ...], named: Mapping[str, Tree], watch: Watch | None = None) -> Results:
+        """Interprets the function on these arguments, positional and named; `watch` is told of every primitive.
 
         Raises `EngineError` where a JAX transformation is going on around it.
         """
-        leaves = jax.tree.leaves(arguments)
+        leaves = jax.tree.leaves((arguments, dict(named)))
         if any(isinstance(leaf, Tracer) for leaf in leaves):
             raise EngineError(
                 "an interpreted function has no derivative and cannot be compiled or mapped",
                 fix="differentiate, map and compile first: engine.compile(jax.grad(function))",
             )
-        traced = self._jitted.trace(*arguments)
+        traced = self._jitted.trace(*arguments, **named)
         closed = traced.jaxpr
         scope = self._scopes.setdefault(closed.jaxpr, Scope(closed.jaxpr))
         given = [Value(leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)) for leaf in leaves]

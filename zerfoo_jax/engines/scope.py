@@ -11,7 +11,8 @@ from zerfoo_jax.engines.names import is_transposed, layer_names, source_line
 
 Phase = Literal["forward", "backward", "update"]
 """The pass an operation belongs to. Derivatives that only the backward pass uses belong to it, wherever they are computed;
-`update` is what is made of gradients outside of the differentiated function, such as an optimizer's step."""
+`update` is what is made of gradients outside of the differentiated function, such as an optimizer's step, and what only that
+uses outside of layers, such as the learning rate."""
 
 
 class Scope:
@@ -93,7 +94,9 @@ class Scope:
             used |= inputs
         # The scopes inside look at these while the results that they make late are not known yet.
         self.__dict__["_analysed"] = (phases, used - shown, set())
-        return phases, used - shown, self._after_backward(phases)
+        late = self._after_backward(phases)
+        self._before_update(phases)
+        return phases, used - shown, late
 
     def _after_backward(self, phases: list[Phase]) -> set[Any]:
         late: set[Any] = set()
@@ -108,6 +111,24 @@ class Scope:
                 if len(inner.jaxpr.outvars) == len(equation.outvars):
                     late.update(v for v, is_late in zip(equation.outvars, inner.late, strict=True) if is_late)
         return late
+
+    def _before_update(self, phases: list[Phase]) -> None:
+        """Counts to the update what only the update uses, outside of layers."""
+        by_update: set[Any] = set()
+        by_others = _variables(self.jaxpr.outvars)
+        for number, equation in reversed(list(enumerate(self.jaxpr.eqns))):
+            results = set(equation.outvars)
+            only_updates = results & by_update and not results & by_others
+            if phases[number] == "forward" and only_updates and not self.names(number):
+                phases[number] = "update"
+                for which in range(len(bodies(equation))):
+                    self.inside(number, which)._forget_phases()
+            (by_update if phases[number] == "update" else by_others).update(_variables(equation.invars))
+
+    def _forget_phases(self) -> None:
+        self.__dict__.pop("_analysed", None)
+        for inner in self._inside.values():
+            inner._forget_phases()
 
     def _results(self) -> tuple[set[Any], set[Any]]:
         """The results of the jaxpr that the forward pass uses, and all of its results that only the backward pass does."""

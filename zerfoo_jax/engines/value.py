@@ -1,6 +1,6 @@
 """The numbers that flow through an interpreted function, and what can be said of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +10,8 @@ import numpy as np
 @dataclass(frozen=True, eq=False)
 class Summary:
     """Shape, dtype and statistics of an array. `mean`, `std` (of the population), `min` and `max` are those of its finite
-    numbers, None if there are none; of complex numbers, those of their magnitudes."""
+    numbers, None if there are none or if nobody asked; of complex numbers, those of their magnitudes. All summaries of one
+    array have the same `mark`."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -20,6 +21,7 @@ class Summary:
     max: float | None = None
     nans: int = 0
     infs: int = 0
+    mark: object = field(default_factory=object, repr=False)
 
     @property
     def finite(self) -> bool:
@@ -32,42 +34,46 @@ class Summary:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
-def summarize(x: Any) -> Summary:
-    """The summary of an array, computed on the host.
+def summarize(x: Any, statistics: bool = True, mark: object = None) -> Summary:
+    """The summary of an array, computed on the host; without `statistics` only whether it is finite.
 
     >>> summarize(np.array([1.0, 3.0, np.nan], np.float32))
     Summary(dtype='float32', shape=(3,), mean=2.0, std=1.0, min=1.0, max=3.0, nans=1, infs=0)
     """
     dtype = x.dtype if hasattr(x, "dtype") else np.result_type(x)
-    name, shape = str(dtype), tuple(np.shape(x))
-    if not (jnp.issubdtype(dtype, np.number) or jnp.issubdtype(dtype, np.bool_)):
-        return Summary(name, shape)  # keys of random numbers
+    inexact = jnp.issubdtype(dtype, jnp.inexact)
+    summary = Summary(str(dtype), tuple(np.shape(x)), mark=mark or object())
+    if not (inexact or (statistics and (jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, np.bool_)))):
+        return summary  # all integers are finite; keys of random numbers are no numbers at all
     numbers = np.asarray(x)
-    if jnp.issubdtype(dtype, np.complexfloating):
-        numbers = np.abs(numbers)
-    numbers = numbers.astype(np.float64)
-    nans = int(np.isnan(numbers).sum())
-    infs = int(np.isinf(numbers).sum())
-    finite = numbers[np.isfinite(numbers)] if nans or infs else numbers
-    if not finite.size:
-        return Summary(name, shape, nans=nans, infs=infs)
-    with np.errstate(all="ignore"):
-        mean, std, low, high = map(float, (finite.mean(), finite.std(), finite.min(), finite.max()))
-    return Summary(name, shape, mean, std, low, high, nans, infs)
+    if inexact and not np.isfinite(numbers).all():
+        nans = np.isnan(numbers)
+        infs = np.isinf(numbers) & ~nans
+        summary = replace(summary, nans=int(nans.sum()), infs=int(infs.sum()))
+        numbers = numbers[~(nans | infs)]
+    return replace(summary, **_statistics(numbers)) if statistics and numbers.size else summary
+
+
+def _statistics(numbers: Any) -> dict[str, float]:
+    wide = np.abs(numbers.astype(np.complex128)) if np.iscomplexobj(numbers) else numbers.astype(np.float64)
+    mean = wide.sum() / wide.size
+    std = np.sqrt(np.square(wide - mean).sum() / wide.size)
+    return {"mean": float(mean), "std": float(std), "min": float(wide.min()), "max": float(wide.max())}
 
 
 class Value:
     """An array on its way through a function; the same object wherever it is passed on unchanged."""
 
-    __slots__ = ("_summary", "array")
+    __slots__ = ("_full", "_summary", "array")
 
     def __init__(self, array: Any):
         self.array = array
         self._summary: Summary | None = None
+        self._full = False
 
-    @property
-    def summary(self) -> Summary:
+    def summary(self, statistics: bool = True) -> Summary:
         """Its summary, computed when first asked for."""
-        if self._summary is None:
-            self._summary = summarize(self.array)
+        if self._summary is None or (statistics and not self._full):
+            self._summary = summarize(self.array, statistics, self._summary and self._summary.mark)
+            self._full = statistics
         return self._summary
