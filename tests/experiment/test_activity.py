@@ -18,7 +18,7 @@ LINE = {"step": 3, "seconds": 0.5, "events": [{"node": "a/b", "values": [1.0, No
 def write(path, steps, **options):
     with ActivityRecorder(path, "digits", **options) as recorder:
         for step in steps:
-            recorder.record(step, {"a/b": jnp.array([0.1, jnp.nan, step]), "c": jnp.ones((2, 2), jnp.bfloat16) / 3})
+            recorder.record(step, {"a/b": jnp.array([0.1, jnp.nan, float(step)]), "c": jnp.ones((2, 2), jnp.bfloat16) / 3})
 
 
 def test_what_was_recorded_comes_back(tmp_path):
@@ -40,6 +40,30 @@ def test_a_full_file_keeps_the_newest_and_thins_the_oldest(tmp_path):
     assert steps[-1] == 300 and len(steps) > 10
     gaps = np.diff(steps)
     assert gaps[-1] == 1 and gaps[0] > 4 and (np.diff(gaps) <= 0).all()
+
+
+def test_a_file_of_uneven_steps_and_one_that_was_larger_keep_to_their_size(tmp_path):
+    path = tmp_path / "activity.jsonl"
+    with ActivityRecorder(path, max_bytes=4000) as recorder:
+        for step in range(60):
+            recorder.record(step, {"a": jnp.ones(300 if step % 2 else 1)})
+    assert path.stat().st_size <= 4000 and [step.number for step in read_steps(path)][-1] == 59
+    write(path, (60,), max_bytes=2000, resume_step=58)
+    assert path.stat().st_size <= 2000 and [step.number for step in read_steps(path)][-1] == 60
+
+
+def test_a_step_recorded_again_takes_the_place_of_what_followed_it(tmp_path):
+    path = tmp_path / "activity.jsonl"
+    write(path, (1, 4, jnp.int32(6), np.int64(4), 5))
+    assert [step.number for step in read_steps(path)] == [1, 4, 5]
+
+
+def test_what_cannot_be_recorded_is_an_error_and_no_hang(tmp_path):
+    with ActivityRecorder(tmp_path / "activity.jsonl") as recorder, pytest.raises(DataError, match="step -1 is below 0"):
+        recorder.record(-1, {})
+    with pytest.raises(DataError, match="cannot record"), ActivityRecorder(tmp_path / "activity.jsonl") as recorder:
+        for step in range(100):
+            recorder.record(step, {"a": object()})  # type: ignore[dict-item]
 
 
 def test_one_step_too_large_is_named(tmp_path):
@@ -93,6 +117,7 @@ def test_half_a_line_at_the_end_is_passed_over(tmp_path):
         (f"{HEADER}\n{json.dumps({**LINE, 'step': -1})}", 2),
         (f"{HEADER}\n{json.dumps({**LINE, 'step': True})}", 2),
         (f"{HEADER}\n{json.dumps({**LINE, 'seconds': None})}", 2),
+        (f"{HEADER}\n{json.dumps({**LINE, 'seconds': 10**400})}", 2),
         (f"{HEADER}\n{json.dumps({**LINE, 'events': {}})}", 2),
         (f"{HEADER}\n{json.dumps({**LINE, 'events': [{'node': 'a'}]})}", 2),
         (f"{HEADER}\n{json.dumps({**LINE, 'events': [{'node': 'a', 'values': ['x']}]})}", 2),

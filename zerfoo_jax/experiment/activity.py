@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import datetime
 import json
 import math
+import operator
 from pathlib import Path
 from queue import Queue
+import sys
 import threading
 import time
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import numpy as np
@@ -33,7 +35,8 @@ class ActivityRecorder:
     """Writes the activity of steps to a file of at most `max_bytes`, from a thread of its own that waits for the device.
 
     A full file is thinned: every second of its steps goes, so that what is old is there in less and less detail and what is
-    new in full. With `resume_step` the steps up to it stay that a file already holds; without, it begins anew. Numbers are
+    new in full. With `resume_step` the steps up to it stay that a file already holds; without, it begins anew. A step that is
+    recorded again, as after a return to an earlier state, takes the place of what was there from it on. Numbers are
     written so that they read back as the same float32, those that are not finite as null. Raises `DataError` when the file
     cannot be written, at the next step or when it is closed.
     """
@@ -41,12 +44,13 @@ class ActivityRecorder:
     def __init__(self, path: Path, model_id: str = "model", *, max_bytes: int = 2**24, resume_step: int | None = None):
         self._path, self._max_bytes, self._started = path, max_bytes, time.monotonic()
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._lines = [json.dumps({"model_id": model_id, "recorded_at": now, "values": list(SUMMARY)}) + "\n"]
+        self._header = json.dumps({"model_id": model_id, "recorded_at": now, "values": list(SUMMARY)}) + "\n"
+        self._lines: list[tuple[int, str]] = []
         if resume_step is not None and path.exists():
             with suppress(FormatError):  # what stands behind damage is lost
                 for step in read_steps(path):
                     if step.number <= resume_step:
-                        self._lines.append(json.dumps(step.line) + "\n")
+                        self._lines.append((step.number, json.dumps(step.line) + "\n"))
         self._error: Exception | None = None
         self._waiting: Queue[tuple[int, float, Activity] | None] = Queue(MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="activity", daemon=True)
@@ -58,10 +62,12 @@ class ActivityRecorder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def record(self, step: int, activity: Activity) -> None:
+    def record(self, step: SupportsIndex, activity: Activity) -> None:
         """Adds what a step gave; the arrays may still be being computed."""
         self._raise()
-        self._waiting.put((step, round(time.monotonic() - self._started, 3), activity))
+        if (number := operator.index(step)) < 0:
+            raise DataError(f"step {number} is below 0", fix="count steps from 0")
+        self._waiting.put((number, round(time.monotonic() - self._started, 3), activity))
 
     def close(self) -> None:
         """Writes out everything."""
@@ -82,23 +88,26 @@ class ActivityRecorder:
             self._error, size = error, 0
         while (waiting := self._waiting.get()) is not None:
             try:
-                size = self._add(_line(*waiting), size)
-            except (OSError, ValueError) as error:
+                size = self._add(waiting[0], _line(*waiting), size)
+            except Exception as error:  # the thread goes on taking what waits, so that no caller does
                 self._error = error
 
-    def _add(self, line: str, size: int) -> int:
+    def _add(self, step: int, line: str, size: int) -> int:
         if len(line) > min(MAX_LINE, self._max_bytes // 2):
             raise ValueError(f"one step takes {len(line)} bytes of the {self._max_bytes} allowed; record fewer nodes")
-        self._lines.append(line)
-        if size + len(line) > self._max_bytes:
-            self._lines = [self._lines[0], *self._lines[:0:-2][::-1]]  # the newest stays
+        again = bool(self._lines) and step <= self._lines[-1][0]
+        if again:
+            self._lines = [held for held in self._lines if held[0] < step]
+        self._lines.append((step, line))
+        if again or size + len(line) > self._max_bytes:
             return self._rewrite()
         with open(self._path, "a") as file:
             file.write(line)
         return size + len(line)
 
     def _rewrite(self) -> int:
-        text = "".join(self._lines)
+        while len(text := self._header + "".join(line for _, line in self._lines)) > self._max_bytes and len(self._lines) > 1:
+            self._lines = self._lines[::-2][::-1]  # the newest stays
         write_atomically(self._path, text)
         return len(text)
 
@@ -202,7 +211,7 @@ def _is_event(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < math.inf
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _flat(values: Any) -> Iterable[Any]:

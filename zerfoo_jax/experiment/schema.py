@@ -135,7 +135,7 @@ class ActivitySection(Section):
     """Of which layers `activity.jsonl` says what they gave, every so many steps; patterns as in `core.recording.recorded`."""
 
     nodes: str | Annotated[tuple[str, ...], Field(strict=False)] = "**"  # YAML gives a list
-    every: PositiveInt = 10
+    every: PositiveInt = 20
 
 
 class LoggingSection(Section):
