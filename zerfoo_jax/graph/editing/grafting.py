@@ -32,6 +32,8 @@ def graft(
     `at` is a path, or one for each network; "" are whole models. A layer there that is a `Parallel` gives each of its branches.
     With `combine`, a member of `COMBINATIONS`, the branches become a `Parallel`; with `gate`, a layer that gives one number for
     each branch, a `MixtureOfExperts` whose gate is new. `train_only_gate` freezes everything but the gate.
+    A gate does best that learns from examples on which the networks were not trained: on those that they know by heart the
+    surest one always seems the best. With a last kernel of zeros all networks count alike at the start.
     `anew` are paths of further layers of the first network to initialise newly, such as one that takes a wider output now.
     Raises `GraphError` for unknown paths, and with every problem and its place where the branches do not fit together or into
     the first network.
@@ -39,7 +41,7 @@ def graft(
     >>> import jax, jax.numpy as jnp
     >>> from zerfoo_jax.layers import Dense
     >>> two = [Network.new(Dense(3), jax.random.key(seed), jnp.ones((1, 4))) for seed in (0, 1)]
-    >>> mixed = graft(two, gate=Dense(2), train_only_gate=True, key=jax.random.key(2))
+    >>> mixed = graft(two, gate=Dense(2, kernel_init="zeros"), train_only_gate=True, key=jax.random.key(2))
     >>> sorted(mixed.params), sorted(mixed.state)
     (['gate'], ['expert_0', 'expert_1'])
     """
