@@ -218,6 +218,18 @@ def test_a_constant_that_is_not_finite():
     assert "out of a constant" in problem.cause and "written in the code" in problem.fix
 
 
+def test_an_infinity_that_is_meant_is_not_blamed_among_the_arguments():
+    def lowest(arguments, x):
+        return jnp.minimum(arguments["lowest"], x.min()), jnp.exp(arguments["weight"]) * x
+
+    run = ENGINES["debug"].compile(lowest)
+    assert float(run({"lowest": jnp.inf, "weight": 0.0}, X)[0]) == X.min()
+    with pytest.raises(DivergedError, match="argument '0/weight' is not finite: exp"):
+        run({"lowest": jnp.inf, "weight": np.nan}, X)
+    with pytest.raises(DivergedError, match="out of finite numbers"):
+        run({"lowest": jnp.inf, "weight": 1e3}, X)
+
+
 @pytest.mark.parametrize("rate", [lambda count: 1 / (0.0 * count), jax.jit(lambda count: jnp.sqrt(-1 - count))])
 def test_a_learning_rate_belongs_to_the_update(rate):
     model, (params, state) = around(Activation("relu")), random_variables(around(Activation("relu")), X)

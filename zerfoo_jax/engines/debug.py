@@ -1,6 +1,6 @@
 """Watches every operation of a function, and stops where numbers cease to be finite."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -19,8 +19,8 @@ from zerfoo_jax.engines.interpreter import Ran
 from zerfoo_jax.engines.journal import Journal
 from zerfoo_jax.engines.operation import Operation, operation_of, table
 from zerfoo_jax.engines.origin import History
-from zerfoo_jax.engines.program import Program
-from zerfoo_jax.engines.value import summarize
+from zerfoo_jax.engines.program import Program, Results
+from zerfoo_jax.engines.value import Value
 
 LOG = "debug.jsonl"
 """The file in a run folder that holds the records."""
@@ -79,18 +79,19 @@ class Debug(Engine):
         def run(*arguments: Tree, **named: Tree) -> Tree:
             call = {"function": getattr(function, "__name__", ""), "call": next(calls)}
             with ExitStack() as opened:
-                output, origin = self._run(program, arguments, named, self._teller(opened, call))
+                results, history = self._run(program, arguments, named, self._teller(opened, call))
+            origin = history.origin(results) if self.stop_at_nonfinite else None
             if origin is not None:
-                raise _diverged(origin, _bad_arguments(arguments, named))
-            return output
+                raise _diverged(origin, _named(results.arguments, history.sources(origin), (arguments, named)))
+            return results.output
 
         return run
 
     def trace(self, function: Function, *arguments: Tree) -> Trace:
         """Runs the function once and gives all that was seen; it raises nothing at numbers that are not finite."""
         seen: list[Operation] = []
-        output, origin = replace(self, stop_at_nonfinite=True)._run(Program(function), arguments, {}, seen.append)
-        return Trace(output, tuple(seen), origin)
+        results, history = replace(self, stop_at_nonfinite=True)._run(Program(function), arguments, {}, seen.append)
+        return Trace(results.output, tuple(seen), history.origin(results))
 
     def writing_to(self, folder: Path) -> "Debug":
         """With `debug.jsonl` in the folder as its log, unless it has one."""
@@ -102,20 +103,19 @@ class Debug(Engine):
         arguments: tuple[Tree, ...],
         named: Mapping[str, Tree],
         tell: Callable[[Operation], None] | None,
-    ) -> tuple[Tree, Operation | None]:
-        history = History() if self.stop_at_nonfinite else None
+    ) -> tuple[Results, History]:
+        history = History()
 
         def watch(ran: Ran) -> None:
             told = tell if tell and not ran.only_moves and self._shows(ran) else None
-            if history or told:
+            if self.stop_at_nonfinite or told:
                 operation = operation_of(ran, statistics=told is not None)
-                if history:
+                if self.stop_at_nonfinite:
                     history.add(operation)
                 if told:
                     told(operation)
 
-        results = program.run(arguments, named, watch)
-        return results.output, history.origin(results) if history else None
+        return program.run(arguments, named, watch), history
 
     def _shows(self, ran: Ran) -> bool:
         scope, number = ran.place.scope, ran.number
@@ -149,8 +149,8 @@ def _diverged(origin: Operation, bad: list[str]) -> DivergedError:
     )
 
 
-def _bad_arguments(arguments: tuple[Tree, ...], named: Mapping[str, Tree]) -> list[str]:
-    trees: tuple[Any, ...] = (arguments, dict(named))
-    leaves = [found for tree in trees for found in jax.tree_util.tree_leaves_with_path(tree)]
-    bad = [path for path, leaf in leaves if not summarize(leaf, statistics=False).finite]
+def _named(leaves: Sequence[Value], marks: set[object], trees: tuple[Any, ...]) -> list[str]:
+    """The paths of those leaves of the arguments that have one of these marks."""
+    paths = [path for tree in trees for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+    bad = [path for path, leaf in zip(paths, leaves, strict=True) if leaf.summary(statistics=False).mark in marks]
     return [jax.tree_util.keystr(path, simple=True, separator="/") for path in bad]

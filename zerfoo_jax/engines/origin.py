@@ -41,6 +41,14 @@ class History:
         forward = [leaf for leaf, late in zip(leaves, results.scope.late, strict=True) if not late]
         return self._search(forward) or self._search(leaves)
 
+    def sources(self, operation: Operation) -> set[object]:
+        """The marks of all that is not finite and that an operation's inputs go back to."""
+        found = {x.mark for x in operation.inputs if not x.finite}
+        for before in reversed(self._operations):
+            if not found.isdisjoint(x.mark for x in before.outputs):
+                found.update(x.mark for x in before.inputs if not x.finite)
+        return found
+
     def _search(self, results: Sequence[Summary]) -> Operation | None:
         made = {x.mark for operation in self._operations for x in operation.outputs}
         wanted = {x.mark for x in results if not x.finite and x.mark in made}

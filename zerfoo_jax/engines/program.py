@@ -16,9 +16,11 @@ from zerfoo_jax.engines.value import Value
 
 
 class Results(NamedTuple):
-    """What a run of a program gave: the function's output, and its leaves, in the scope that made them."""
+    """What a run of a program gave: the function's output, and its leaves, in the scope that made them, out of the leaves of
+    its arguments, first those without names."""
 
     output: Tree
+    arguments: Sequence[Value]
     leaves: Sequence[Value]
     scope: Scope
 
@@ -47,4 +49,4 @@ class Program:
         given = [Value(leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)) for leaf in leaves]
         results = interpret(Place(scope), closed.consts, given, watch)
         output = jax.tree.unflatten(jax.tree.structure(traced.out_info), [jnp.asarray(x.array) for x in results])
-        return Results(output, results, scope)
+        return Results(output, given, results, scope)
