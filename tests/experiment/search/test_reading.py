@@ -50,6 +50,12 @@ def test_a_section_that_is_there_is_taken_as_it_is(tmp_path):
     assert (config.name, config.train.steps, config.train.ema_decay, config.model["features"]) == ("mine", 7, None, 12)
 
 
+@pytest.mark.parametrize(("train", "warmup"), [("{steps: 16}", 2), ("{epochs: 1}", 0), ("{steps: 4000}", 50)])
+def test_a_warm_up_is_no_longer_than_the_run(tmp_path, train, warmup):
+    config, places = read(tmp_path, "data=digits", f"train={train}")
+    assert wire(config, places).config.optimizer.schedule.spec() == {"name": "cosine", "warmup_steps": warmup}
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [((), "'data' is missing"), (["data=digitz"], "digitz"), (["data=digits", "train.batch_size=8"], "give steps")],

@@ -210,6 +210,7 @@ def test_a_run_folder_that_cannot_be_used_is_no_trial_that_failed(trained_by, tm
 def test_what_is_wrong_with_every_trial_ends_the_search_at_once(tmp_path):
     with pytest.raises(ConfigError, match="accurracy"):
         search(*config_in(tmp_path, "metrics=[accurracy]"), RunFolder(tmp_path / "run"), trials=3)
+    assert not (tmp_path / "run").exists(), "so that the mended config may use the folder"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from zerfoo_jax.experiment.search.evolution import propose
 from zerfoo_jax.experiment.search.leaderboard import brief, write_leaderboard
 from zerfoo_jax.experiment.search.trial import Trial, config_of, read_trial, run_trial
 from zerfoo_jax.experiment.signals import StopRequest
+from zerfoo_jax.experiment.wiring import wire
 from zerfoo_jax.models.generated import Space, space_from
 
 TRIALS_REMEMBERED = 10
@@ -49,6 +50,9 @@ def search(
     """
     space = space_of(config, places)
     deadline = time.monotonic() + seconds
+    section = config.search or SearchSection()
+    first = propose(space, section, config.seed, 0, (), config.checkpoint.mode)
+    wire(config_of(config, 0, first), places)  # what is wrong with every trial leaves no folder behind
     with folder.claim(config, places.folder), StopRequest() as stop:
         finished: list[Trial] = []
         for number in range(trials):
@@ -57,7 +61,7 @@ def search(
             if trial is None:
                 if stop.exit_code or time.monotonic() >= deadline:
                     return Searched(stop.exit_code, finished)
-                genome = propose(space, config.search or SearchSection(), config.seed, number, finished, config.checkpoint.mode)
+                genome = propose(space, section, config.seed, number, finished, config.checkpoint.mode)
                 say(f"trial {number} of {trials}: {brief(genome)}")
                 trial, exit_code = run_trial(config_of(config, number, genome), places, path, number, genome, deadline)
                 if trial is None:

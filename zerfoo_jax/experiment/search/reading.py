@@ -31,12 +31,15 @@ def read_search(
         dataset: Dataset = bind(DATASETS, with_paths_from(config.data, places.folder).spec(), "dataset")()
     except ConfigError as error:
         raise places.locate(error, "data") from None
-    return read_config(path, overrides, environment, {**_named(path), **SECTIONS, **suited(dataset)})
+    warmup = min(50, (config.train.steps or 0) // 8)  # no longer than the run that it begins
+    optimizer = {**SECTIONS["optimizer"], "schedule": {"name": "cosine", "warmup_steps": warmup}}
+    absent = {**_named(path), **SECTIONS, **suited(dataset), "optimizer": optimizer}
+    return read_config(path, overrides, environment, absent)
 
 
 SECTIONS: Mapping[str, Any] = {
     "model": {"name": "generated", "features": 1},
-    "optimizer": {"name": "adamw", "weight_decay": 0.05, "schedule": {"name": "cosine", "warmup_steps": 50}},
+    "optimizer": {"name": "adamw", "weight_decay": 0.05, "schedule": {"name": "cosine"}},
     "train": {"steps": 400, "evaluate_every": 200, "ema_decay": 0.98},
     "logging": {"every": 50, "tensorboard": False},
 }
