@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.layers import normal
-from zerfoo_jax.core.errors import GraphError, ShapeError
+from zerfoo_jax.core.errors import ConfigError, GraphError, ShapeError
 from zerfoo_jax.graph import Graph, GraphBuilder, Input, Node, Shared
 from zerfoo_jax.layers import Activation, Add, BatchNorm, Concatenate, Conv2D, Dense, Embedding, Flatten, Split
 
@@ -175,3 +175,16 @@ def test_over_ten_thousand_nodes_are_refused_as_soon_as_they_are_there():
     with pytest.raises(GraphError, match="over 10000 nodes\n  at activation_10000\n  fix: repeat blocks with Stack"):
         for _ in range(1_000_000):
             value = builder.add(relu, value)
+
+
+@pytest.mark.parametrize("given", [3, None, np.ones(2), ["x"], Dense])
+def test_what_is_no_value_of_a_graph_is_refused_in_words(given):
+    builder = GraphBuilder()
+    builder.input("x")
+    with pytest.raises(GraphError, match=r"a value in a graph is a handle or its name, got (.|\n)*\n  at dense_0"):
+        builder.add(Dense(3), given)
+    if not isinstance(given, list):
+        with pytest.raises(GraphError, match="a value in a graph is a handle or its name"):
+            builder.build(given)
+    with pytest.raises(ConfigError, match=r"Input.shape = 4: should be a list"):
+        builder.input("y", 4)  # type: ignore[arg-type]

@@ -205,3 +205,9 @@ def test_every_circle_is_listed_and_a_wrong_name_is_one_fault():
     assert [problem.cause.partition(": ")[2] for problem in problems] == ["a -> b -> a", "c -> d -> c", "e -> e"]
     misnamed = Graph(("x",), (Node("a:1", Dense(3), ("x",)), Node("x", Dense(3), ("a:1",))), ("a:1",))
     assert [problem.place for problem in walk(misnamed, Spec((2, 4), F32)).problems] == ["x", "a:1"]
+
+
+def test_too_many_or_too_few_arrays_are_refused_in_words(key):
+    params, state = BRANCHES.init(key, Spec((2, 3), F32), Spec((2, 4), F32))
+    with pytest.raises(GraphError, match=r"the graph takes 2 inputs \('x', 'y'\), got 1"):
+        BRANCHES.apply(params, state, jnp.ones((2, 3)))

@@ -5,7 +5,7 @@ import pytest
 from tests.support.custom_layers import Scale
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.graph import Graph, Input, Node, from_json, from_yaml, graph_of, read_model, to_json, to_yaml
+from zerfoo_jax.graph import Graph, Input, Node, check, from_json, from_yaml, graph_of, read_model, to_json, to_python, to_yaml
 from zerfoo_jax.layers import Dense, Residual, Sequential, Slice
 
 GRAPH = Graph(
@@ -65,3 +65,15 @@ def deep(layers: int) -> Layer:
 def test_what_cannot_be_read_back_is_not_written(write, model, words):
     with pytest.raises(ConfigError, match=words):
         write(model)
+
+
+@pytest.mark.parametrize("write", [to_yaml, to_json, to_python, check])
+def test_a_class_in_place_of_a_model_is_refused_in_words(write):
+    with pytest.raises(ConfigError, match=r"Dense'> is no layer\n  fix: .* use its `model`"):
+        write(Dense)
+
+
+def test_what_is_no_text_is_refused_in_words():
+    for read in (from_yaml, from_json):
+        with pytest.raises(ConfigError, match="a text is needed, got a dict"):
+            read({"type": "Flatten"})

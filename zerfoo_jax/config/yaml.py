@@ -121,7 +121,9 @@ def read_text(path: Path) -> str:
 
 
 def expect_short(text: str, name: str) -> None:
-    """Raises `ConfigError` for a text that is longer than a file may be."""
+    """Raises `ConfigError` for a text that is longer than a file may be, and for what is no text."""
+    if not isinstance(text, str):
+        raise ConfigError(f"a text is needed, got a {type(text).__name__}", place=name)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ConfigError(f"the text is over {MAX_BYTES} bytes", place=name, fix="put data into files of their own")
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.arity import expect_inputs
-from zerfoo_jax.core.errors import Problem, ShapeError, ZerfooError, join_path
+from zerfoo_jax.core.errors import ConfigError, Problem, ShapeError, ZerfooError, brief, join_path
 from zerfoo_jax.core.fields import check_fields
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.recording import at as recording_at
@@ -283,8 +283,18 @@ def _init(layer: Layer, specs: tuple[Spec, ...], key: Array) -> tuple[Params, St
     return params, state
 
 
+def expect_layer(given: object) -> None:
+    """Raises `ConfigError` for what is no layer."""
+    if not isinstance(given, Layer):
+        raise ConfigError(f"{brief(given)} is no layer", fix="make one; of a class of nodes, use its `model`")
+
+
 def walk(layer: Layer, *specs: Spec) -> Walk:
-    """Checks a whole model on inputs of these shapes, without allocating any array; see `Walk`."""
+    """Checks a whole model on inputs of these shapes, without allocating any array; see `Walk`.
+
+    Raises `ConfigError` for what is no layer.
+    """
+    expect_layer(layer)
     result = Walk(collect=True)
     params: Params = {}
 

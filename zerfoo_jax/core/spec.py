@@ -15,7 +15,7 @@ from pydantic_core import core_schema
 
 from zerfoo_jax.core.errors import ConfigError, Problem, brief, nearest
 from zerfoo_jax.core.fields import check_options, options, plain
-from zerfoo_jax.core.layer import Built, Layer, Walk
+from zerfoo_jax.core.layer import Built, Layer, Walk, expect_layer
 from zerfoo_jax.core.types import Array
 
 Table = Mapping[str, Callable[..., Any]]
@@ -161,7 +161,11 @@ def _read_nested(value: Any, hint: Any, table: Table, place: str, problems: list
 
 
 def layer_to_spec(layer: Layer) -> dict[str, Any]:
-    """The mapping that `layer_from_spec` turns back into an equal layer; fields at their defaults are left out."""
+    """The mapping that `layer_from_spec` turns back into an equal layer; fields at their defaults are left out.
+
+    Raises `ConfigError` for what is no layer.
+    """
+    expect_layer(layer)
     write_spec = getattr(layer, "write_spec", None)
     if write_spec:
         return write_spec()

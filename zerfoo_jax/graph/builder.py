@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from zerfoo_jax.core.errors import GraphError, Problem, ShapeError, nearest
+from zerfoo_jax.core.errors import GraphError, Problem, ShapeError, brief, nearest
 from zerfoo_jax.core.layer import Layer, walk
 from zerfoo_jax.core.types import Array, Params, State, Tree, spec_of
 from zerfoo_jax.graph import structure
@@ -78,7 +78,7 @@ class GraphBuilder:
 
         Raises `GraphError` for a value that does not fit what is declared, or where the builder has no key.
         """
-        declared = Input(name, None if shape is None else tuple(shape), dtype)
+        declared = Input(name, tuple(shape) if isinstance(shape, Sequence) else shape, dtype)
         if value is not None:
             if self._values is None:
                 raise GraphError("a value needs random parameters to run with", place=name, fix="use GraphBuilder(key=...)")
@@ -98,16 +98,18 @@ class GraphBuilder:
 
     def place(self, part: Part, name: str | None) -> Handle:
         """Takes in an input or node that has been written, under this name."""
+        if not isinstance(part.made_of, Input | Layer | Handle):
+            cause = f"a node is made of a layer or a handle, got {brief(part.made_of)}"
+            raise GraphError(cause, place=name or "", fix="of a class of nodes, use its `model`")
         part.name = name or self._default_name(part)
         if part.name in self._parts:
             raise GraphError(f"the name {part.name!r} is used twice", place=part.name, fix="give it a name of its own")
-        for handle in (*part.inputs, part.made_of):
-            self._expect_own(handle, part.name)
+        for wire in part.inputs:
+            self._expect_own(wire, part.name)
+        if isinstance(part.made_of, Handle):
+            self._expect_own(part.made_of, part.name)
         if isinstance(part.made_of, Handle):
             part.made_of = Shared(self._owner(part.made_of.name, part.name))
-        elif not isinstance(part.made_of, Input | Layer):
-            cause = f"a node is made of a layer or a handle, got {part.made_of!r}"
-            raise GraphError(cause, place=part.name, fix="of a class of nodes, use its `model`")
         if isinstance(part.made_of, Layer):
             self._nodes += 1
             if self._nodes > MAX_NODES:
@@ -119,7 +121,7 @@ class GraphBuilder:
 
     def graph(self, outputs: Wires) -> Graph:
         """The graph that gives these outputs, after a look at its wiring alone: it may declare shapes that do not fit."""
-        wires = (outputs,) if isinstance(outputs, Handle | str) else tuple(outputs)
+        wires = (outputs,) if isinstance(outputs, str) or not isinstance(outputs, Sequence) else tuple(outputs)
         for wire in wires:
             self._expect_own(wire, "")
         layers = [(name, part.made_of, part.inputs) for name, part in self._parts.items()]
@@ -159,6 +161,9 @@ class GraphBuilder:
                 return name
 
     def _expect_own(self, wire: object, place: str) -> None:
+        if not isinstance(wire, Handle | str):
+            cause = f"a value in a graph is a handle or its name, got {brief(wire)}"
+            raise GraphError(cause, place=place, fix="give each by itself, as `input` or `add` made it")
         if isinstance(wire, Handle) and wire.part.owner is not self:
             raise GraphError(
                 f"{wire.wire or 'a node'!r} belongs to another model", place=place, fix="use this one's own handles"

@@ -12,7 +12,7 @@ from zerfoo_jax.graph.input import Input
 
 def declare(shape: Sequence[int | None] | None = None, dtype: str | None = None, *, name: str | None = None) -> Handle:
     """An input of a `Declared` model, called as its attribute unless it has a `name`; the rest as in `Input`."""
-    return Handle(Part(Input("", None if shape is None else tuple(shape), dtype), name=name))
+    return Handle(Part(Input("", tuple(shape) if isinstance(shape, Sequence) else shape, dtype), name=name))
 
 
 def node(layer: Layer | Handle, *inputs: Wire, name: str | None = None) -> Handle:

@@ -55,6 +55,8 @@ class Graph(Composite):
         return {node.name: node.layer for node in self.nodes if not isinstance(node.layer, Shared)}
 
     def connect(self, call: Callable[..., Tree], *xs: Any) -> Tree:
+        if len(xs) != len(self.inputs):
+            raise GraphError(structure.wrong_number(self.input_names, len(xs)))
         values = dict(zip(self.input_names, xs, strict=True))
         for node in _ordered(self.nodes):
             owner = node.layer.node if isinstance(node.layer, Shared) else node.name

@@ -16,12 +16,17 @@ def problems(inputs: Names, nodes: Sequence[Node], outputs: Names, given: int) -
     """Every fault of the wiring of a graph that is called with `given` inputs. Places are node names."""
     found = [*_naming(inputs, nodes), *_feeding(inputs, nodes), *_sharing(nodes), *_output_problems(inputs, nodes, outputs)]
     if given != len(inputs):
-        found.append(Problem(f"the graph takes {len(inputs)} inputs {inputs}, got {given}"))
+        found.append(Problem(wrong_number(inputs, given)))
     # A name that an input has too is a fault of its own.
     for loop in cycles([node for node in nodes if node.name not in inputs]):
         shown = loop if len(loop) <= MAX_LISTED else (*loop[: MAX_LISTED - 1], "...", loop[-1])
         found.append(Problem(f"nodes feed each other in a circle: {' -> '.join(shown)}", loop[0], "break the circle"))
     return found
+
+
+def wrong_number(inputs: Names, given: int) -> str:
+    """What is wrong with a call of a graph with so many inputs."""
+    return f"the graph takes {len(inputs)} inputs {inputs}, got {given}"
 
 
 def _naming(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from zerfoo_jax.config.yaml import MAX_DEPTH
 from zerfoo_jax.core.errors import ConfigError, GraphError
-from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.layer import Layer, expect_layer
 from zerfoo_jax.graph import structure
 from zerfoo_jax.graph.codegen.imports import Imports
 from zerfoo_jax.graph.codegen.layout import Expression, Group, call, lines
@@ -51,6 +51,7 @@ def to_python(model: Layer, name: str = "Model") -> str:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name in TABLE or name.startswith("__"):
         raise ConfigError(f"{name!r} cannot name the class of a model", fix="use a name such as Digits")
+    expect_layer(model)
     module = _Module(name)
     try:
         module.add(model, name, ())
