@@ -27,6 +27,12 @@ def test_a_file_with_declared_inputs(tmp_path, text):
     assert shapes(open_model(str(path), inputs=["5,3"]))[1] == (5, 2)
 
 
+def test_open_rows_are_as_many_as_another_input_declares(tmp_path):
+    path = tmp_path / "sum.json"
+    path.write_text(json.dumps({"inputs": {"x": {"shape": [None, 3]}, "y": {"shape": [4, 3]}}, "nodes": {"sum": "Add"}}))
+    assert shapes(open_model(str(path)))[1] == (4, 3)
+
+
 def test_a_layer_needs_the_shape_of_its_input(tmp_path):
     path = tmp_path / "dense.json"
     path.write_text(json.dumps(model_to_spec(Dense(4))))

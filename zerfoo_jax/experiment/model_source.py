@@ -103,9 +103,10 @@ def _checked(name: str, model: Layer, specs: tuple[Spec, ...], places: Places) -
 
 
 def _declared(model: Layer) -> tuple[Spec, ...]:
-    """The inputs that a graph declares; none where it leaves one open."""
+    """The inputs that a graph declares, all with as many rows as one of them asks for; none where it leaves one open."""
     inputs = model.declared() if isinstance(model, Graph) else ()
-    return () if any(one.shape is None for one in inputs) else tuple(one.spec() for one in inputs)
+    rows = next((one.shape[0] for one in inputs if one.shape and one.shape[0]), 1)
+    return () if any(one.shape is None for one in inputs) else tuple(one.spec(any_size=rows) for one in inputs)
 
 
 def _typical(section: Mapping[str, Any]) -> tuple[Spec, ...]:
