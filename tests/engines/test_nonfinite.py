@@ -178,6 +178,12 @@ def test_the_block_of_a_stack(kind, block):
     assert parts(problem) == (f"stack_0/block[{block}]/dense_1", "dot_general", "forward")
 
 
+@pytest.mark.parametrize(("remat", "block"), [(False, 0), (True, 1)])  # the derivative is made on the way there, or back
+def test_the_block_in_the_backward_pass(remat, block):
+    model = around(Stack(Sequential((Dense(4), Does("sqrt gradient"))), 2, remat=remat))
+    assert parts(fails(model, X)) == (f"stack_0/block[{block}]/does_0", "div", "backward")
+
+
 @pytest.mark.parametrize(("model", "x", "leaf", "value", "node", "primitive"), OVERFLOWS)
 def test_a_parameter_that_is_too_large(model, x, leaf, value, node, primitive):
     problem = fails(model, abs(x), lambda p, old: jnp.full_like(old, value) if p == leaf else abs(old))

@@ -39,14 +39,17 @@ class Scope:
 
     def names(self, number: int, indices: tuple[int | None, ...] = ()) -> tuple[str, ...]:
         """The layers around an equation, outermost first. Without `indices` the iterations of loops are not told apart."""
+        names, marks = self._marked(number, indices)
+        return (*names[:-1], (names[-1] if names else "") + marks) if marks else names
+
+    def _marked(self, number: int, indices: tuple[int | None, ...]) -> tuple[tuple[str, ...], str]:
+        """The names, and the iterations that still wait for a name inside to stand at."""
         own = self._names[number]
         if self.outer is None:
-            return own
-        around = self.outer.names(self.at, indices[:-1])
-        mark = f"[{indices[-1]}]" if indices and indices[-1] is not None else ""
-        if own or not around:
-            return (*around, (own[0] if own else "") + mark, *own[1:]) if own or mark else around
-        return (*around[:-1], around[-1] + mark)
+            return own, ""
+        around, marks = self.outer._marked(self.at, indices[:-1])
+        marks += f"[{indices[-1]}]" if indices and indices[-1] is not None else ""
+        return ((*around, own[0] + marks, *own[1:]), "") if own else (around, marks)
 
     @cached_property
     def sources(self) -> list[str]:
