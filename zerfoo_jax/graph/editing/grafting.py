@@ -32,8 +32,9 @@ def graft(
     `at` is a path, or one for each network; "" are whole models. A layer there that is a `Parallel` gives each of its branches.
     With `combine`, a member of `COMBINATIONS`, the branches become a `Parallel`; with `gate`, a layer that gives one number for
     each branch, a `MixtureOfExperts` whose gate is new. `train_only_gate` freezes everything but the gate.
-    A gate does best that learns from examples on which the networks were not trained: on those that they know by heart the
-    surest one always seems the best. With a last kernel of zeros all networks count alike at the start.
+    With a last kernel of zeros all networks count alike at the start. On examples that they know by heart the surest one seems
+    the best, so let the gate learn from others, or with a loss that does not pay for being sure, such as `cross_entropy` with
+    label_smoothing = 0.1.
     `anew` are paths of further layers of the first network to initialise newly, such as one that takes a wider output now.
     Raises `GraphError` for unknown paths, and with every problem and its place where the branches do not fit together or into
     the first network.
