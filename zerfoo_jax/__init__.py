@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zerfoo_jax.experiment.api import evaluate as evaluate
     from zerfoo_jax.experiment.api import load_config as load_config
     from zerfoo_jax.experiment.api import train as train
-    from zerfoo_jax.graph.blueprint import blueprint as blueprint
     from zerfoo_jax.graph.describe import describe as describe
+    from zerfoo_jax.graph.views.blueprint import blueprint as blueprint
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ ROOMS = (
 TWINS = ("evaluate", "load_config", "train")
 INTROSPECTION = {
     "ActivityRecorder": "zerfoo_jax.experiment.activity",
-    "blueprint": "zerfoo_jax.graph.blueprint",
+    "blueprint": "zerfoo_jax.graph.views.blueprint",
     "describe": "zerfoo_jax.graph.describe",
     "methods": "zerfoo_jax.core.methods",
     "recorded": "zerfoo_jax.core.recording",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.graph.test_forms import load
+from tests.graph.writing.test_forms import load
 from zerfoo_jax.experiment.packaged import packaged_configs
 from zerfoo_jax.graph import from_json, from_yaml, graph_of, read_model, to_json, to_yaml
 from zerfoo_jax.layers import Activation, Dense

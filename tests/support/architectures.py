@@ -3,7 +3,7 @@
 from functools import cache
 
 from tests.models.test_models import EXAMPLES
-from zerfoo_jax.graph.outline import Outline, outline
+from zerfoo_jax.graph.views.outline import Outline, outline
 from zerfoo_jax.models import MODELS, TYPICAL_INPUTS, model_from_config
 
 PUBLISHED = ("resnet50", "densenet121", "gpt2")

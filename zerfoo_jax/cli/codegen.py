@@ -50,7 +50,7 @@ def codegen(
 
 def _class_for(model: str) -> str:
     from zerfoo_jax.graph import TABLE
-    from zerfoo_jax.graph.codegen.names import class_name
+    from zerfoo_jax.graph.writing.codegen.names import class_name
 
     name = class_name([Path(model).stem])
     return f"{name}Model" if name in TABLE else name

@@ -24,8 +24,8 @@ def draw(
     Neither needs the network or any other file.
     """
     from zerfoo_jax.experiment.model_source import open_model
-    from zerfoo_jax.graph.drawing import html, svg
-    from zerfoo_jax.graph.outline import outline
+    from zerfoo_jax.graph.views.drawing import html, svg
+    from zerfoo_jax.graph.views.outline import outline
 
     path = output or Path(f"{Path(model).stem}.svg")
     kinds = {".svg": svg, ".html": html, ".htm": html}

@@ -21,8 +21,8 @@ def inspect(
 ) -> None:
     """List a model's layers with output shapes, parameters, bytes and floating-point operations. Allocates nothing."""
     from zerfoo_jax.experiment.model_source import open_model
-    from zerfoo_jax.graph.inspection import inspected
-    from zerfoo_jax.graph.outline import outline
+    from zerfoo_jax.graph.views.inspection import inspected
+    from zerfoo_jax.graph.views.outline import outline
 
     opened = open_model(model, overrides or [], inputs or [])
     found = outline(opened.model, *opened.specs, name=opened.name)
@@ -35,7 +35,7 @@ def inspect(
     from rich.markup import escape
     from rich.table import Column, Table
 
-    from zerfoo_jax.graph.drawing.text import quantity
+    from zerfoo_jax.graph.views.drawing.text import quantity
 
     numbers = [Column(name, justify="right", no_wrap=True) for name in ("parameters", "bytes", "FLOP")]
     table = Table(Column("path", overflow="fold"), "layer", "output", *numbers, title=escape(opened.name))

@@ -5,11 +5,11 @@ from html import escape
 from itertools import pairwise
 
 from zerfoo_jax.core.errors import join_path
-from zerfoo_jax.graph.drawing import text
-from zerfoo_jax.graph.drawing.colours import COLOURS
-from zerfoo_jax.graph.drawing.places import FRAME, LABEL, LINE, NAME, PAD, SMALL, Cell, Plan, Point, plan
-from zerfoo_jax.graph.outline import Outline
-from zerfoo_jax.graph.wires import JOIN
+from zerfoo_jax.graph.views.drawing import text
+from zerfoo_jax.graph.views.drawing.colours import COLOURS
+from zerfoo_jax.graph.views.drawing.places import FRAME, LABEL, LINE, NAME, PAD, SMALL, Cell, Plan, Point, plan
+from zerfoo_jax.graph.views.outline import Outline
+from zerfoo_jax.graph.views.wires import JOIN
 
 BOXES = 40
 """How many boxes a picture shows unless more are asked for."""
@@ -39,7 +39,7 @@ def svg(found: Outline, depth: int | None = None, path: str = "") -> str:
     `path` is where the outline stands in its model, if it is not the whole. All words are escaped, there are no scripts.
 
     >>> import jax
-    >>> from zerfoo_jax.graph.outline import outline
+    >>> from zerfoo_jax.graph.views.outline import outline
     >>> from zerfoo_jax.layers import Dense, Residual
     >>> svg(outline(Residual(Dense(4)), jax.ShapeDtypeStruct((1, 4), "float32"))).startswith("<svg xmlns=")
     True

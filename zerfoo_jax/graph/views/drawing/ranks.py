@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
-from zerfoo_jax.graph.outline import Outline
-from zerfoo_jax.graph.wires import INPUT, OUTPUT, OWN
+from zerfoo_jax.graph.views.outline import Outline
+from zerfoo_jax.graph.views.wires import INPUT, OUTPUT, OWN
 
 SWEEPS = 8
 Rows = list[list[str]]
@@ -43,7 +43,7 @@ def ranked(group: Outline) -> Ranks:
     """The rows of a group.
 
     >>> import jax
-    >>> from zerfoo_jax.graph.outline import outline
+    >>> from zerfoo_jax.graph.views.outline import outline
     >>> from zerfoo_jax.layers import Dense, Residual
     >>> ranked(outline(Residual(Dense(4)), jax.ShapeDtypeStruct((1, 4), "float32"))).rows
     [['/input:0'], ['inner', '/bend:1/input:0'], ['/join:0'], ['/output:0']]

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from zerfoo_jax.graph.drawing import lanes, text
-from zerfoo_jax.graph.drawing.ranks import Ends, Ranks, ends_of, ranked
-from zerfoo_jax.graph.outline import Outline
-from zerfoo_jax.graph.wires import INPUT, JOIN, OUTPUT
+from zerfoo_jax.graph.views.drawing import lanes, text
+from zerfoo_jax.graph.views.drawing.ranks import Ends, Ranks, ends_of, ranked
+from zerfoo_jax.graph.views.outline import Outline
+from zerfoo_jax.graph.views.wires import INPUT, JOIN, OUTPUT
 
 NAME, SMALL = 13.0, 11.0
 """Sizes of fonts, of names and of all else."""

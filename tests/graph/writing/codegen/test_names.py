@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.random_graphs import ODD_NAMES
-from zerfoo_jax.graph.codegen.names import RESERVED, attributes, class_for
+from zerfoo_jax.graph.writing.codegen.names import RESERVED, attributes, class_for
 
 NAMES = st.one_of(st.text(min_size=1), st.sampled_from(ODD_NAMES), st.from_regex(r"[a-z_][a-z0-9_]{0,3}", fullmatch=True))
 

@@ -9,15 +9,15 @@ from zerfoo_jax.config.yaml import MAX_DEPTH
 from zerfoo_jax.core.errors import ConfigError, GraphError
 from zerfoo_jax.core.layer import Layer, expect_layer
 from zerfoo_jax.graph import structure
-from zerfoo_jax.graph.codegen.imports import Imports
-from zerfoo_jax.graph.codegen.layout import Expression, Group, call, lines
-from zerfoo_jax.graph.codegen.literals import literal
-from zerfoo_jax.graph.codegen.names import attributes, class_for
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.input import Input
 from zerfoo_jax.graph.model_spec import TABLE
 from zerfoo_jax.graph.node import Node, source
 from zerfoo_jax.graph.shared import Shared
+from zerfoo_jax.graph.writing.codegen.imports import Imports
+from zerfoo_jax.graph.writing.codegen.layout import Expression, Group, call, lines
+from zerfoo_jax.graph.writing.codegen.literals import literal
+from zerfoo_jax.graph.writing.codegen.names import attributes, class_for
 
 GRAPH = "zerfoo_jax.graph"
 

@@ -10,10 +10,10 @@ import subprocess
 
 import pytest
 
-from tests.graph.drawing.test_picture import HOSTILE, hostile
+from tests.graph.views.drawing.test_picture import HOSTILE, hostile
 from tests.support.architectures import ALL, outline_of
-from zerfoo_jax.graph.drawing import html
-from zerfoo_jax.graph.drawing.ranks import ends_of
+from zerfoo_jax.graph.views.drawing import html
+from zerfoo_jax.graph.views.drawing.ranks import ends_of
 
 VOID = ("meta", "input")
 

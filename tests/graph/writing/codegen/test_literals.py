@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 import pytest
 
 from zerfoo_jax.core.errors import ConfigError
-from zerfoo_jax.graph.codegen.literals import literal
+from zerfoo_jax.graph.writing.codegen.literals import literal
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.common.test_layers import EXAMPLES as LAYERS
-from tests.graph.codegen.test_module import TUPLE_OF_ONE
+from tests.graph.writing.codegen.test_module import TUPLE_OF_ONE
 from tests.models.test_models import EXAMPLES as ARCHITECTURES
 from tests.support.random_graphs import random_graph
 from zerfoo_jax.core.errors import ConfigError
@@ -25,7 +25,7 @@ from zerfoo_jax.models import model_from_config
 GRAPHS = 500
 CHECKED = 15
 """Random graphs that the default suite reads back from each kind of text, which checks their shapes as well."""
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def through_builder(model: Layer) -> Layer:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, brief
-from zerfoo_jax.graph.codegen.layout import Expression
+from zerfoo_jax.graph.writing.codegen.layout import Expression
 
 MAX_BITS = 10_000
 """Python reads integers of some 4,300 digits at most."""

@@ -7,15 +7,15 @@ from zerfoo_jax.core.errors import GraphError, Problem, ShapeError, brief, neare
 from zerfoo_jax.core.layer import Layer, walk
 from zerfoo_jax.core.types import Array, Params, State, Tree, spec_of
 from zerfoo_jax.graph import structure
-from zerfoo_jax.graph.built import BuiltGraph
 from zerfoo_jax.graph.graph import Graph
-from zerfoo_jax.graph.handle import Handle, Part, Wire, Wires
 from zerfoo_jax.graph.input import Input
 from zerfoo_jax.graph.node import Node, source
 from zerfoo_jax.graph.shared import Shared
 from zerfoo_jax.graph.spec import MAX_NODES
 from zerfoo_jax.graph.unknown_input import problems_for_any_input
-from zerfoo_jax.graph.values import Values
+from zerfoo_jax.graph.writing.built import BuiltGraph
+from zerfoo_jax.graph.writing.handle import Handle, Part, Wire, Wires
+from zerfoo_jax.graph.writing.values import Values
 from zerfoo_jax.layers.combinators import kind_of
 
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from zerfoo_jax.core.errors import GraphError, Problem
 from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.graph.builder import GraphBuilder
-from zerfoo_jax.graph.handle import Handle, Part, Wire, Wires
 from zerfoo_jax.graph.input import Input
+from zerfoo_jax.graph.writing.builder import GraphBuilder
+from zerfoo_jax.graph.writing.handle import Handle, Part, Wire, Wires
 
 
 def declare(shape: Sequence[int | None] | None = None, dtype: str | None = None, *, name: str | None = None) -> Handle:

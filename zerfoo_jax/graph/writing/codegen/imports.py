@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError
-from zerfoo_jax.graph.codegen.layout import WIDTH, Group, lines
-from zerfoo_jax.graph.codegen.names import first_free
 from zerfoo_jax.graph.model_spec import TABLE
+from zerfoo_jax.graph.writing.codegen.layout import WIDTH, Group, lines
+from zerfoo_jax.graph.writing.codegen.names import first_free
 from zerfoo_jax.layers import LAYERS
 
 

@@ -5,8 +5,8 @@ import math
 import unicodedata
 
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.graph.outline import Outline
-from zerfoo_jax.graph.wires import INPUT, OUTPUT, OWN
+from zerfoo_jax.graph.views.outline import Outline
+from zerfoo_jax.graph.views.wires import INPUT, OUTPUT, OWN
 
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 ADVANCE = 0.62

@@ -15,7 +15,7 @@ from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.layer import Composite, Layer
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import Graph, Node, Shared
-from zerfoo_jax.graph.outline import Outline, Size, outline
+from zerfoo_jax.graph.views.outline import Outline, Size, outline
 from zerfoo_jax.layers import (
     Activation,
     Add,

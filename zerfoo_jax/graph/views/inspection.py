@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.graph.outline import Outline
+from zerfoo_jax.graph.views.outline import Outline
 
 
 def inspected(found: Outline, depth: int | None = None) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def inspected(found: Outline, depth: int | None = None) -> dict[str, Any]:
     `operations` are floating-point ones of a run on `inputs`, `operations_per_example` those for one of their first axis.
 
     >>> import jax
-    >>> from zerfoo_jax.graph.outline import outline
+    >>> from zerfoo_jax.graph.views.outline import outline
     >>> from zerfoo_jax.layers import Dense, Sequential
     >>> said = inspected(outline(Sequential((Dense(3), Dense(2))), jax.ShapeDtypeStruct((5, 4), "float32")))
     >>> said["parameters"], said["operations_per_example"], [layer["path"] for layer in said["layers"]]

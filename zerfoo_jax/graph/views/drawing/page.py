@@ -5,11 +5,11 @@ from html import escape
 from pathlib import Path
 
 from zerfoo_jax.core.errors import join_path
-from zerfoo_jax.graph.drawing import text
-from zerfoo_jax.graph.drawing.colours import COLOURS
-from zerfoo_jax.graph.drawing.ranks import ranked
-from zerfoo_jax.graph.outline import Outline
-from zerfoo_jax.graph.wires import JOIN
+from zerfoo_jax.graph.views.drawing import text
+from zerfoo_jax.graph.views.drawing.colours import COLOURS
+from zerfoo_jax.graph.views.drawing.ranks import ranked
+from zerfoo_jax.graph.views.outline import Outline
+from zerfoo_jax.graph.views.wires import JOIN
 
 BOXES = 40
 """How many boxes are seen at first unless a depth is given."""

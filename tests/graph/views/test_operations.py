@@ -8,8 +8,8 @@ import pytest
 from tests.support.architectures import outline_of
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.graph.operations import count_operations
-from zerfoo_jax.graph.outline import outline
+from zerfoo_jax.graph.views.operations import count_operations
+from zerfoo_jax.graph.views.outline import outline
 from zerfoo_jax.layers import Conv2D, ConvTranspose2D, Dense, MultiHeadAttention, Stack
 from zerfoo_jax.models import gpt2
 

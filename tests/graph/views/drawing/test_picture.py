@@ -13,8 +13,8 @@ import pytest
 from tests.support.architectures import ALL, outline_of
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import Graph, Node, graph_of
-from zerfoo_jax.graph.drawing import svg
-from zerfoo_jax.graph.outline import Outline, outline
+from zerfoo_jax.graph.views.drawing import svg
+from zerfoo_jax.graph.views.outline import Outline, outline
 from zerfoo_jax.layers import Add, Dense
 
 SVG = "{http://www.w3.org/2000/svg}"

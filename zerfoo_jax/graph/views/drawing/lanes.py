@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 import math
 
-from zerfoo_jax.graph.drawing.ranks import Ends, Ranks
+from zerfoo_jax.graph.views.drawing.ranks import Ends, Ranks
 
 PASSES = 8
 Apart = Callable[[str, str], float]

@@ -13,8 +13,8 @@ from zerfoo_jax.core.errors import ConfigError, join_path, nearest
 from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract, check
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.graph.graph import Graph
-from zerfoo_jax.graph.operations import KEY, count_operations
-from zerfoo_jax.graph.wires import INPUT, OUTPUT, OWN, Edge, Join, call_part, wiring
+from zerfoo_jax.graph.views.operations import KEY, count_operations
+from zerfoo_jax.graph.views.wires import INPUT, OUTPUT, OWN, Edge, Join, call_part, wiring
 from zerfoo_jax.layers import Frozen, LoRA, Stack
 
 
@@ -39,7 +39,7 @@ class Outline:
     Sizes and `operations` (floating-point, one run of the model on the inputs given) are of all that lies inside, and of all
     `copies` of it where it stands in a `Stack`. A layer that runs at several places has its parameters at the first of them;
     the others name that place in `shared_with`. `edges` connect the names of `children` and of `joins` with each other and with
-    the ports, see `graph.wires`.
+    the ports, see `graph.views.wires`.
     """
 
     name: str

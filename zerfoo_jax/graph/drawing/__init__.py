@@ -1,4 +1,0 @@
-"""Models as pictures, for a page or for a browser."""
-
-from zerfoo_jax.graph.drawing.page import html as html
-from zerfoo_jax.graph.drawing.picture import svg as svg

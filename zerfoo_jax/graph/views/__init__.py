@@ -1,0 +1,1 @@
+"""Ways of looking at a model: its outline, what it costs, tables, blueprints and pictures."""

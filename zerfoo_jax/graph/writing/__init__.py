@@ -1,0 +1,1 @@
+"""Ways of writing a graph down: a builder, a class, YAML and JSON text, Python source."""
