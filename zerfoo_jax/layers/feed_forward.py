@@ -7,10 +7,10 @@ from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
-from zerfoo_jax.layers.activation import ActivationSpec, activation
+from zerfoo_jax.layers.activations.activation import ActivationSpec, activation
 from zerfoo_jax.layers.dense import Dense
-from zerfoo_jax.layers.dropout import drop
 from zerfoo_jax.layers.initializers import InitializerSpec
+from zerfoo_jax.layers.noise.dropout import drop
 
 
 @dataclass(frozen=True)

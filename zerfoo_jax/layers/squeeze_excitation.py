@@ -9,10 +9,10 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes
 from zerfoo_jax.core.types import Array, Params, Spec, State
-from zerfoo_jax.layers.activation import ActivationSpec, activation
+from zerfoo_jax.layers.activations.activation import ActivationSpec, activation
 from zerfoo_jax.layers.dense import Dense
-from zerfoo_jax.layers.global_pooling import GlobalAvgPool
 from zerfoo_jax.layers.initializers import InitializerSpec
+from zerfoo_jax.layers.pooling.global_pooling import GlobalAvgPool
 
 
 @dataclass(frozen=True)

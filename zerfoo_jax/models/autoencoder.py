@@ -10,7 +10,7 @@ from zerfoo_jax.core.types import Array, Params, State
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
 from zerfoo_jax.layers import Activation, BatchNorm, Conv2D, ConvTranspose2D, Dense, Flatten, GaussianBottleneck, Reshape
-from zerfoo_jax.layers.activation import ActivationSpec
+from zerfoo_jax.layers.activations.activation import ActivationSpec
 
 Shape = tuple[PositiveInt, PositiveInt, PositiveInt]
 """Height, width and channels of an image."""

@@ -19,7 +19,7 @@ from zerfoo_jax.layers import (
     TokenEmbeddings,
     TransformerEncoderBlock,
 )
-from zerfoo_jax.layers.activation import ActivationSpec
+from zerfoo_jax.layers.activations.activation import ActivationSpec
 
 
 @checked

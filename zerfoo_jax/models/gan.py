@@ -11,7 +11,7 @@ from zerfoo_jax.core.fields import PositiveInt, PositiveInts
 from zerfoo_jax.core.types import Array, Params, State
 from zerfoo_jax.graph.graph_of import graph_of
 from zerfoo_jax.layers import AdversarialPair, Dense
-from zerfoo_jax.layers.activation import ActivationSpec
+from zerfoo_jax.layers.activations.activation import ActivationSpec
 from zerfoo_jax.models.autoencoder import Shape, image_decoder, image_encoder
 
 

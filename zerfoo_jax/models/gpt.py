@@ -17,7 +17,7 @@ from zerfoo_jax.layers import (
     TransformerEncoderBlock,
     VocabularyHead,
 )
-from zerfoo_jax.layers.vocabulary import Output
+from zerfoo_jax.layers.tokens.vocabulary import Output
 
 
 @checked

@@ -16,8 +16,8 @@ from zerfoo_jax.layers import (
     TiedEmbedding,
     TransformerEncoderBlock,
 )
-from zerfoo_jax.layers.activation import ActivationSpec
-from zerfoo_jax.layers.vocabulary import Output
+from zerfoo_jax.layers.activations.activation import ActivationSpec
+from zerfoo_jax.layers.tokens.vocabulary import Output
 
 
 @checked

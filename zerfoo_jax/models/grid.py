@@ -12,7 +12,7 @@ from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
 from zerfoo_jax.graph.spec import MAX_NODES
 from zerfoo_jax.layers import Parallel, Stack
-from zerfoo_jax.layers.parallel import CombinationSpec
+from zerfoo_jax.layers.composites.parallel import CombinationSpec
 
 Block = tuple[str, Layer]
 """A part of the grid with its name; the parts run one after another."""

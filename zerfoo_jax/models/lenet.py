@@ -7,7 +7,7 @@ from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.graph_of import graph_of
 from zerfoo_jax.layers import Activation, AvgPool2D, Conv2D, Dense, Flatten
-from zerfoo_jax.layers.activation import ActivationSpec
+from zerfoo_jax.layers.activations.activation import ActivationSpec
 from zerfoo_jax.models.state_dict import Names, Tensor, after_flatten
 from zerfoo_jax.models.torch_names import torch_names
 

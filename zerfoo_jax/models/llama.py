@@ -24,9 +24,9 @@ from zerfoo_jax.layers import (
     TransformerEncoderBlock,
     VocabularyHead,
 )
-from zerfoo_jax.layers.activation import ActivationSpec
-from zerfoo_jax.layers.rotary_scaling import RotaryScalingSpec
-from zerfoo_jax.layers.vocabulary import Output
+from zerfoo_jax.layers.activations.activation import ActivationSpec
+from zerfoo_jax.layers.attention.rotary_scaling import RotaryScalingSpec
+from zerfoo_jax.layers.tokens.vocabulary import Output
 
 
 @checked

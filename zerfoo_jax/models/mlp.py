@@ -4,7 +4,7 @@ from zerfoo_jax.core.checked import checked
 from zerfoo_jax.core.fields import PositiveInt, Probability
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.layers import Activation, Dense, Dropout, Flatten, Sequential
-from zerfoo_jax.layers.activation import ActivationSpec
+from zerfoo_jax.layers.activations.activation import ActivationSpec
 
 
 @checked

@@ -29,7 +29,7 @@ from zerfoo_jax.layers import (
     Sequential,
     Split,
 )
-from zerfoo_jax.layers.combinators import Stack
+from zerfoo_jax.layers.composites.combinators import Stack
 
 KEY = jax.random.key(0)
 

@@ -9,7 +9,7 @@ from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.editing.place import Names, Place, everywhere, split_path
 from zerfoo_jax.graph.shared import Shared
 from zerfoo_jax.layers import Frozen, LoRA
-from zerfoo_jax.layers.frozen import awake, resting
+from zerfoo_jax.layers.composites.frozen import awake, resting
 
 
 def freeze(network: Network, *patterns: str) -> Network:

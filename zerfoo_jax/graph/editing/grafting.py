@@ -11,8 +11,8 @@ from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.editing.place import Names, Place, children, counterpart, split_path, trail
 from zerfoo_jax.graph.shared import Shared
 from zerfoo_jax.layers import Frozen, MixtureOfExperts, Parallel
-from zerfoo_jax.layers.frozen import resting
-from zerfoo_jax.layers.parallel import CombinationSpec
+from zerfoo_jax.layers.composites.frozen import resting
+from zerfoo_jax.layers.composites.parallel import CombinationSpec
 
 Branch = tuple[Layer, Params, State]
 

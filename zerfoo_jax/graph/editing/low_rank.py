@@ -9,7 +9,7 @@ from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.editing.place import Place, everywhere, split_path, trail
 from zerfoo_jax.layers import LoRA
 from zerfoo_jax.layers import merge_lora as merged
-from zerfoo_jax.layers.frozen import resting
+from zerfoo_jax.layers.composites.frozen import resting
 
 
 def add_lora(

@@ -16,7 +16,7 @@ from zerfoo_jax.graph.unknown_input import problems_for_any_input
 from zerfoo_jax.graph.writing.built import BuiltGraph
 from zerfoo_jax.graph.writing.handle import Handle, Part, Wire, Wires
 from zerfoo_jax.graph.writing.values import Values
-from zerfoo_jax.layers.combinators import kind_of
+from zerfoo_jax.layers.composites.combinators import kind_of
 
 
 class GraphBuilder:

@@ -1,0 +1,1 @@
+"""The functions of `ACTIVATIONS`, by kind, and layers around them."""

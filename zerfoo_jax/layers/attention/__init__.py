@@ -1,0 +1,1 @@
+"""Attention, what tells it of positions and masks, and transformer blocks."""

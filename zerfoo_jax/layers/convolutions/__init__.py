@@ -1,0 +1,1 @@
+"""Convolutions of any number of axes, and the windows they slide."""

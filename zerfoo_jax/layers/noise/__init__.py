@@ -1,0 +1,1 @@
+"""What is random in training: dropout of numbers, regions and whole layers."""

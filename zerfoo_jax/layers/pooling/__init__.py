@@ -1,0 +1,1 @@
+"""Pooling: windows, given output sizes, whole axes."""

@@ -1,0 +1,1 @@
+"""Layers that move numbers and compute nothing."""
