@@ -30,7 +30,10 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "input that does not exist": (f"nodes: {{left: {DENSE}, b: {{type: Flatten, inputs: lfet}}}}", {".nodes.b": "'lfet'"}),
     "output that does not exist": (f"nodes: {{a: {DENSE}}}\noutputs: [b]", {"": "output 'b' does not exist"}),
     "node named as an input": (f"inputs: [a]\nnodes: {{a: {DENSE}}}", {".nodes.a": "used 2 times|circle"}),
-    "input named twice": (f"inputs: [x, x]\nnodes: {{a: {DENSE}}}", {".inputs.x": "2 times", "": "2 inputs", ".nodes.a": "takes 1"}),
+    "input named twice": (
+        f"inputs: [x, x]\nnodes: {{a: {DENSE}}}",
+        {".inputs.x": "2 times", "": "2 inputs", ".nodes.a": "takes 1"},
+    ),
     "two inputs to Dense": (
         "nodes: {a: {type: Dense, features: 4, inputs: [inputs, inputs]}}",
         {".nodes.a": "Dense takes 1 input, got 2"},
@@ -107,7 +110,7 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
     "layers as mapping": (f"{{type: Sequential, layers: {{a: {DENSE}}}}}", {".layers": "should be a list"}),
     "layers null": ("{type: Sequential, layers: null}", {".layers": "should be a list"}),
     "layers nested": ("{type: Sequential, layers: [[Flatten]]}", {".layers[0]": "a layer is"}),
-    "name with a slash": (f"nodes: {{a/b: {DENSE}}}", {".a/b": "cannot name"}),
+    "name with a slash": (f"nodes: {{a/b: {DENSE}}}", {".nodes.a/b": "cannot name"}),
     "name of nothing": (f"nodes: {{'': {DENSE}}}", {"": "cannot name"}),
     "empty mapping": ("{}", {"": "needs a type"}),
 }

@@ -122,8 +122,7 @@ InitializerSpec = Annotated[NamedOrMapping, "initializer", MemberOf(INITIALIZERS
 
 def initialize(spec: NamedOrMapping, key: Array, shape: Shape, dtype: Any) -> Array:
     """A new parameter of that shape. Half precisions are drawn in float32: orthogonalisation needs it."""
-    try:
-        return bound(INITIALIZERS, spec, "initializer")(key, tuple(shape), wide_dtype(dtype)).astype(dtype)
-    except ZeroDivisionError as error:
+    if len(shape) > 1 and 0 in shape:
         cause = f"a parameter of shape {tuple(shape)} has nothing to draw its variance from"
-        raise ShapeError(cause, fix="give the layer an input with at least one feature") from error
+        raise ShapeError(cause, fix="give the layer an input with at least one feature")
+    return bound(INITIALIZERS, spec, "initializer")(key, tuple(shape), wide_dtype(dtype)).astype(dtype)

@@ -51,10 +51,10 @@ def lines(expression: Expression, indent: int, label: str = "", tail: str = "", 
     A comma behind the last item keeps the lines apart where longer ones are allowed, but for a tuple of one item, whose
     comma says nothing: there the item is broken up. A text that no line holds is marked for linters.
 
-    >>> print("\\n".join(lines(call("Dense", "3", kernel_init='"' + "x" * 66 + '"'), 4, "dense = ")))
+    >>> print("\\n".join(lines(call("Dense", "3", kernel_init='"' + "x" * 60 + '"'), 4, "dense = ")))
         dense = Dense(
             3,
-            kernel_init="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            kernel_init="xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         )
     """
     margin, whole = " " * indent, f"{label}{one_line(expression)}{tail}"
