@@ -45,7 +45,7 @@ def test_every_contract_is_kept() -> None:
 # A line, where it is planted, and the contract and the import that must be named.
 PLANTED = [
     ("import zerfoo_jax.cli", "layers/dense.py", "Floors", "zerfoo_jax.layers.dense -> zerfoo_jax.cli"),
-    ("import zerfoo_jax.losses", "layers/pooling/pooling.py", "Floors", "zerfoo_jax.layers.pooling.pooling -> zerfoo_jax.losses"),
+    ("import zerfoo_jax.losses", "layers/stitch.py", "Floors", "zerfoo_jax.layers.stitch -> zerfoo_jax.losses"),
     ("import zerfoo_jax.data", "models/mlp.py", "Floors", "zerfoo_jax.models.mlp -> zerfoo_jax.data"),
     ("import zerfoo_jax.inference", "training/state.py", "Floors", "zerfoo_jax.training.state -> zerfoo_jax.inference"),
     ("import zerfoo_jax.numeric", "config/load.py", "Floors", "zerfoo_jax.config.load -> zerfoo_jax.numeric"),
