@@ -197,7 +197,7 @@ def test_trains_with_a_key_under_jit_and_grad(name):
 
 
 @every_member
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_half_precision_in_is_the_same_out(name, dtype):
     layer, params, state, xs = initialised(name)
     half_params, half_xs = cast(params, dtype), cast(xs, dtype)

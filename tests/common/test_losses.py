@@ -115,7 +115,7 @@ def test_is_lowered_by_a_step_against_its_gradient(name):
 
 
 @every_member
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_half_precision_outputs_give_a_float32_loss(name, dtype):
     outputs, targets = EXAMPLES[name]
     loss = each(name, cast(outputs, dtype), targets)

@@ -49,7 +49,7 @@ def _merged(xs, varied):
     return [next(varied) if jnp.issubdtype(x.dtype, jnp.floating) else x for x in xs]
 
 
-QUICK = {"BatchNorm", "Embedding", "FirstToken", "Parallel", "RMSNorm", "Stack", "TextLengths"}
+QUICK = {"BatchNorm", "Embedding", "FirstToken", "RMSNorm", "Stack", "TextLengths"}
 """Layers that show the kinds there are; every primitive is compiled alone, which takes minutes for all layers."""
 
 

@@ -23,7 +23,7 @@ from zerfoo_jax.layers import Split
 from zerfoo_jax.models import model_from_config
 
 GRAPHS = 500
-CHECKED = 15
+CHECKED = 8
 """Random graphs that the default suite reads back from each kind of text, which checks their shapes as well."""
 ROOT = Path(__file__).parents[3]
 
