@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, Problem
-from zerfoo_jax.core.layer import MODEL, Layer, Walk, walk
+from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph.graph import Graph
@@ -40,7 +40,7 @@ def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model")
 
 
 def _place(model: Layer, place: str, node_path: str) -> str:
-    inside = config_path(model, node_path) if node_path != MODEL else ""
+    inside = config_path(model, node_path)
     return f"{place}.{inside}" if inside else place
 
 

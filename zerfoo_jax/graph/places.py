@@ -1,6 +1,6 @@
 """Where a layer stands in the mapping that describes its model."""
 
-from zerfoo_jax.core.layer import Composite, Layer
+from zerfoo_jax.core.layer import MODEL, Composite, Layer
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.layers import Frozen, LoRA, Sequential, Stack
 
@@ -9,12 +9,14 @@ HOLDERS: dict[type[Layer], str] = {Frozen: "layer", LoRA: "layer", Stack: "block
 
 
 def config_path(layer: Layer, node_path: str) -> str:
-    """The place of a node in its model's mapping; from where it has none there, it stays a node path.
+    """The place of a node in its model's mapping, "" for the model itself; from where it has none there, it stays a node path.
 
     >>> from zerfoo_jax.layers import Dense, Flatten, Residual
     >>> config_path(Sequential((Flatten(), Residual(Dense(2)))), "residual_0/inner")
     'layers[1].inner'
     """
+    if node_path == MODEL:
+        return ""
     if isinstance(layer, Graph) and node_path in {node.name for node in layer.nodes}:
         return f"nodes.{node_path}"  # whatever is in the name
     name, _, rest = node_path.partition("/")

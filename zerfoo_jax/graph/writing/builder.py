@@ -108,7 +108,6 @@ class GraphBuilder:
             self._expect_own(wire, part.name)
         if isinstance(part.made_of, Handle):
             self._expect_own(part.made_of, part.name)
-        if isinstance(part.made_of, Handle):
             part.made_of = Shared(self._owner(part.made_of.name, part.name))
         if isinstance(part.made_of, Layer):
             self._nodes += 1
