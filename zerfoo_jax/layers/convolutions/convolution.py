@@ -1,6 +1,7 @@
 """Convolution over sequences, images and volumes, channels last."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
@@ -31,6 +32,8 @@ from zerfoo_jax.layers.initializers import InitializerSpec
 class _Convolution(Layer):
     """What the convolutions share; they differ in their number of spatial axes."""
 
+    axes: ClassVar[int]
+    """The number of spatial axes."""
     features: PositiveInt
     kernel_size: Sizes
     strides: Sizes = 1
@@ -45,11 +48,11 @@ class _Convolution(Layer):
         super().__post_init__()
         expect_groups(self)
 
-    def _init(self, key: Array, x: Spec, axes: int) -> tuple[Params, State]:
-        expect_axes(x, AXES[axes])
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, AXES[self.axes])
         expect_floating(x)
         self._edges(x)
-        return new_bank(self, key, x, axes), {}
+        return new_bank(self, key, x, self.axes), {}
 
     def forward(self, params: Params, x: Array) -> Array:
         axes = x.ndim - 2
@@ -81,13 +84,11 @@ class Conv1D(_Convolution):
     ((3, 3, 8), (1, 7, 8))
     """
 
+    axes: ClassVar[int] = 1
     kernel_size: Single
     strides: Single = 1
     padding: Padding1D = "SAME"
     dilation: Single = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,11 @@ class Conv2D(_Convolution):
     ((3, 3, 3, 8), (1, 4, 4, 8))
     """
 
+    axes: ClassVar[int] = 2
     kernel_size: Pair
     strides: Pair = 1
     padding: Padding2D = "SAME"
     dilation: Pair = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -133,10 +132,8 @@ class Conv3D(_Convolution):
     ((3, 3, 3, 3, 8), (1, 4, 4, 4, 8))
     """
 
+    axes: ClassVar[int] = 3
     kernel_size: Triple
     strides: Triple = 1
     padding: Padding3D = "SAME"
     dilation: Triple = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=3)

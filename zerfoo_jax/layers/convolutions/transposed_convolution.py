@@ -1,6 +1,7 @@
 """Transposed convolution over sequences, images and volumes, channels last: the way back up in size."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import NonNegativeInt, PositiveInt
@@ -31,6 +32,8 @@ from zerfoo_jax.layers.initializers import InitializerSpec
 class _ConvTranspose(Layer):
     """What the transposed convolutions share; they differ in their number of spatial axes."""
 
+    axes: ClassVar[int]
+    """The number of spatial axes."""
     features: PositiveInt
     kernel_size: Sizes
     strides: Sizes = 1
@@ -52,11 +55,11 @@ class _ConvTranspose(Layer):
                 fix="give the padding in numbers",
             )
 
-    def _init(self, key: Array, x: Spec, axes: int) -> tuple[Params, State]:
-        expect_axes(x, AXES[axes])
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, AXES[self.axes])
         expect_floating(x)
         self._expect_output(x)
-        return new_bank(self, key, x, axes), {}
+        return new_bank(self, key, x, self.axes), {}
 
     def forward(self, params: Params, x: Array) -> Array:
         axes = x.ndim - 2
@@ -104,14 +107,12 @@ class ConvTranspose1D(_ConvTranspose):
     ((3, 3, 8), (1, 13, 8))
     """
 
+    axes: ClassVar[int] = 1
     kernel_size: Single
     strides: Single = 1
     padding: Padding1D = "SAME"
     output_padding: NonNegativeInt | tuple[NonNegativeInt] = 0
     dilation: Single = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,12 @@ class ConvTranspose2D(_ConvTranspose):
     ((4, 4, 3, 8), (1, 14, 12, 8))
     """
 
+    axes: ClassVar[int] = 2
     kernel_size: Pair
     strides: Pair = 1
     padding: Padding2D = "SAME"
     output_padding: NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt] = 0
     dilation: Pair = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -160,11 +159,9 @@ class ConvTranspose3D(_ConvTranspose):
     ((2, 2, 2, 3, 8), (1, 4, 14, 12, 8))
     """
 
+    axes: ClassVar[int] = 3
     kernel_size: Triple
     strides: Triple = 1
     padding: Padding3D = "SAME"
     output_padding: NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] = 0
     dilation: Triple = 1
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(key, x, axes=3)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jax import lax
@@ -24,10 +24,12 @@ class _AdaptivePool(Layer):
     """What the adaptive pools share: output i of n along an axis of `size` is made of elements floor(i · size / n) to, but
     without, ceil((i + 1) · size / n)."""
 
+    axes: ClassVar[int]
+    """The number of spatial axes."""
     output_size: Sizes
 
-    def _init(self, x: Spec, axes: int) -> tuple[Params, State]:
-        expect_axes(x, AXES[axes])
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, AXES[self.axes])
         expect_floating(x)
         if 0 in x.shape[1:-1]:
             raise ShapeError(f"{type(self).__name__} got no element to pool, shape {tuple(x.shape)}")
@@ -164,10 +166,8 @@ class AdaptiveMaxPool1D(_AdaptiveMaxPool):
     [3.0, 3.0]
     """
 
+    axes: ClassVar[int] = 1
     output_size: Single
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,8 @@ class AdaptiveMaxPool2D(_AdaptiveMaxPool):
     [4.0, 5.0]
     """
 
+    axes: ClassVar[int] = 2
     output_size: Pair
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -193,10 +191,8 @@ class AdaptiveMaxPool3D(_AdaptiveMaxPool):
     [5.0, 7.0]
     """
 
+    axes: ClassVar[int] = 3
     output_size: Triple
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=3)
 
 
 @dataclass(frozen=True)
@@ -209,10 +205,8 @@ class AdaptiveAvgPool1D(_AdaptiveAvgPool):
     [2.0, 2.5]
     """
 
+    axes: ClassVar[int] = 1
     output_size: Single
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -223,10 +217,8 @@ class AdaptiveAvgPool2D(_AdaptiveAvgPool):
     [2.0, 3.0]
     """
 
+    axes: ClassVar[int] = 2
     output_size: Pair
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -237,7 +229,5 @@ class AdaptiveAvgPool3D(_AdaptiveAvgPool):
     [2.5, 4.5]
     """
 
+    axes: ClassVar[int] = 3
     output_size: Triple
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=3)

@@ -9,6 +9,7 @@ normal case, since the zeros that follow a relu tie.)
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +41,8 @@ from zerfoo_jax.numeric import widened
 class _Pool(Layer):
     """The geometry of a pooling layer; `strides` default to the window."""
 
+    axes: ClassVar[int]
+    """The number of spatial axes."""
     window: Sizes
     strides: Sizes | None = None
     padding: Padding = "VALID"
@@ -55,8 +58,8 @@ class _Pool(Layer):
                     fix="pad by less than the window, so that each window meets the input",
                 )
 
-    def _init(self, x: Spec, axes: int) -> tuple[Params, State]:
-        expect_axes(x, AXES[axes])
+    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
+        expect_axes(x, AXES[self.axes])
         expect_floating(x)
         self._geometry(x)
         return {}, {}
@@ -125,12 +128,10 @@ class MaxPool1D(_MaxPool):
     [3.0, 2.0]
     """
 
+    axes: ClassVar[int] = 1
     window: Single
     strides: Single | None = None
     padding: Padding1D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,10 @@ class MaxPool2D(_MaxPool):
     [[5.0, 7.0], [13.0, 15.0]]
     """
 
+    axes: ClassVar[int] = 2
     window: Pair
     strides: Pair | None = None
     padding: Padding2D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -162,12 +161,10 @@ class MaxPool3D(_MaxPool):
     [7.0]
     """
 
+    axes: ClassVar[int] = 3
     window: Triple
     strides: Triple | None = None
     padding: Padding3D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=3)
 
 
 @dataclass(frozen=True)
@@ -181,12 +178,10 @@ class AvgPool1D(_AvgPool):
     [2.0, 1.0]
     """
 
+    axes: ClassVar[int] = 1
     window: Single
     strides: Single | None = None
     padding: Padding1D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=1)
 
 
 @dataclass(frozen=True)
@@ -200,12 +195,10 @@ class AvgPool2D(_AvgPool):
     [1.0, 1.0, 1.0, 1.0]
     """
 
+    axes: ClassVar[int] = 2
     window: Pair
     strides: Pair | None = None
     padding: Padding2D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=2)
 
 
 @dataclass(frozen=True)
@@ -219,9 +212,7 @@ class AvgPool3D(_AvgPool):
     [3.5]
     """
 
+    axes: ClassVar[int] = 3
     window: Triple
     strides: Triple | None = None
     padding: Padding3D = "VALID"
-
-    def init(self, key: Array, x: Spec) -> tuple[Params, State]:
-        return self._init(x, axes=3)
