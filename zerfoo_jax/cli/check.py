@@ -7,12 +7,11 @@ def check(config: ConfigArgument, overrides: OverrideArguments = None) -> None:
     """Check a config: schema, wiring, shapes; then memory and operations of the compiled step. Trains and allocates nothing."""
     checked, places = config_from(config, overrides)
 
-    import math
-
     import jax
     from rich.console import Console
     from rich.table import Column, Table
 
+    from zerfoo_jax.core.sizes import size_of
     from zerfoo_jax.experiment.preflight import estimate, leaf_layers
     from zerfoo_jax.experiment.runtime import enable_compilation_cache
     from zerfoo_jax.experiment.wiring import wire
@@ -22,7 +21,7 @@ def check(config: ConfigArgument, overrides: OverrideArguments = None) -> None:
     wired = wire(checked, places)
     table = Table(Column("path", overflow="fold"), "layer", "output", "parameters", title=checked.name)
     for visit in leaf_layers(wired):
-        count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(visit.params))
+        count = size_of(visit.params).numbers
         outputs = ", ".join(str(tuple(leaf.shape)) for leaf in jax.tree.leaves(visit.output))
         table.add_row(visit.path, type(visit.layer).__name__, outputs, f"{count:,}")
     Console().print(table)

@@ -10,7 +10,7 @@ from zerfoo_jax.config.load import Places
 from zerfoo_jax.config.merge import gather, lay_over
 from zerfoo_jax.config.yaml import Document
 from zerfoo_jax.core.errors import ConfigError, nearest
-from zerfoo_jax.core.layer import MODEL, Layer, Walk, walk
+from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.experiment.folder import existing
 from zerfoo_jax.experiment.packaged import packaged_configs
@@ -97,7 +97,7 @@ def _of_experiment(config: Path, overrides: Iterable[str], inputs: Sequence[str]
 def _checked(name: str, model: Layer, specs: tuple[Spec, ...], places: Places) -> OpenedModel:
     result = walk(model, *specs)
     if result.problems:
-        inside = [replace(p, place=config_path(model, p.place) if p.place != MODEL else "") for p in result.problems]
+        inside = [replace(p, place=config_path(model, p.place)) for p in result.problems]
         raise places.locate(ConfigError(inside), "model")
     return OpenedModel(name, model, specs, result)
 

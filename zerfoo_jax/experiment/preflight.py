@@ -1,12 +1,12 @@
 """What a run will need, from the compiled programs and without allocating anything."""
 
 from dataclasses import dataclass
-import math
 
 import jax
 import numpy as np
 
 from zerfoo_jax.core.layer import Visit
+from zerfoo_jax.core.sizes import size_of
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.experiment.wiring import Wired
 
@@ -27,8 +27,8 @@ def estimate(wired: Wired) -> Estimate:
     compiled = wired.make_step().lower(state, batch_spec(wired)).compile()
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     return Estimate(
-        parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)),
-        state_bytes=sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)),
+        parameters=size_of(state.params).numbers,
+        state_bytes=size_of(state).bytes,
         peak_bytes=getattr(memory, "peak_memory_in_bytes", None),
         flops_per_step=cost.get("flops"),
     )

@@ -7,16 +7,15 @@ from pathlib import Path
 import time
 from typing import Any
 
-import jax
-
 from zerfoo_jax.config.load import Places
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.core.layer import problems_of
+from zerfoo_jax.core.sizes import size_of
 from zerfoo_jax.experiment.folder import RunFolder, write_atomically
 from zerfoo_jax.experiment.outcome import DONE
 from zerfoo_jax.experiment.schema import Experiment
 from zerfoo_jax.experiment.train import train
-from zerfoo_jax.experiment.wiring import Wired, wire
+from zerfoo_jax.experiment.wiring import wire
 from zerfoo_jax.models.generated import Genome
 from zerfoo_jax.models.generated.genome import genome_from
 
@@ -75,13 +74,11 @@ def run_trial(
             return None, finished.exit_code
         score = finished.summary["metrics"][config.checkpoint.monitor]
         reason = "" if score is not None else f"{config.checkpoint.monitor} is not finite"
-    trial = Trial(number, genome, score, _parameters(wired), round(time.monotonic() - started, 2), reason)
+    trial = Trial(
+        number, genome, score, size_of(wired.walk.visits[-1].params).numbers, round(time.monotonic() - started, 2), reason
+    )
     write_atomically(path / RECORD, json.dumps(as_record(trial), indent=2) + "\n")
     return trial, DONE
-
-
-def _parameters(wired: Wired) -> int:
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(wired.walk.visits[-1].params))
 
 
 def as_record(trial: Trial) -> dict[str, Any]:

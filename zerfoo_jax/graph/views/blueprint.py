@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-import math
 import re
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import options
 from zerfoo_jax.core.layer import Layer, Visit, walk
+from zerfoo_jax.core.sizes import size_of
 from zerfoo_jax.core.spec import MemberOf
 from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.layers import MixtureOfExperts, Stack
@@ -70,11 +70,7 @@ class _Lister:
 def _own_parameters(visit: Visit, inside: list[str]) -> int:
     if isinstance(visit.layer, Stack):
         return 0  # they are the block's
-    return sum(_numbers(tree) for name, tree in visit.params.items() if name not in inside)
-
-
-def _numbers(tree: Tree) -> int:
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+    return size_of({name: tree for name, tree in visit.params.items() if name not in inside}).numbers
 
 
 def _entry(visit: Visit, parameters: int, combine_mode: str = "", branches: Sequence[Entry] = ()) -> Entry:

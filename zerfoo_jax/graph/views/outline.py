@@ -4,32 +4,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import Parameter, signature
-import math
 from typing import Any
 
 import jax
 
 from zerfoo_jax.core.errors import ConfigError, join_path, nearest
 from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract, check
+from zerfoo_jax.core.sizes import Size, size_of
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.views.operations import KEY, count_operations
 from zerfoo_jax.graph.views.wires import INPUT, OUTPUT, OWN, Edge, Join, call_part, wiring
 from zerfoo_jax.layers import Frozen, LoRA, Stack
-
-
-@dataclass(frozen=True)
-class Size:
-    """How many numbers there are, and how many bytes they take."""
-
-    numbers: int = 0
-    bytes: int = 0
-
-    def __mul__(self, times: int) -> "Size":
-        return Size(self.numbers * times, self.bytes * times)
-
-    def __add__(self, other: "Size") -> "Size":
-        return Size(self.numbers + other.numbers, self.bytes + other.bytes)
 
 
 @dataclass(frozen=True)
@@ -169,7 +155,7 @@ class _Tracing(Walk):
         finally:
             self.group = outer
         params, state, output = built
-        found = Outline("", type(layer).__name__, specs, tuple(jax.tree.leaves(output)), _size(params), _size(state))
+        found = Outline("", type(layer).__name__, specs, tuple(jax.tree.leaves(output)), size_of(params), size_of(state))
         if children:
             edges, joins = wiring(program.jaxpr)
             names = layer.children() if isinstance(layer, Composite) else params
@@ -186,12 +172,6 @@ def _resting(part: Outline) -> Outline:
     """A part whose parameters a layer around it keeps in its state."""
     children = tuple(map(_resting, part.children))
     return replace(part, parameters=Size(), state=part.state + part.parameters, children=children)
-
-
-def _size(tree: Tree) -> Size:
-    leaves = jax.tree.leaves(tree)
-    sizes = [math.prod(leaf.shape) for leaf in leaves]
-    return Size(sum(sizes), sum(n * leaf.dtype.itemsize for n, leaf in zip(sizes, leaves, strict=True)))
 
 
 def _input_names(layer: Layer, count: int) -> tuple[str, ...]:
