@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zerfoo_jax import core as core
     from zerfoo_jax import data as data
     from zerfoo_jax import engines as engines
+    from zerfoo_jax import formats as formats
     from zerfoo_jax import graph as graph
     from zerfoo_jax import inference as inference
     from zerfoo_jax import layers as layers
@@ -38,6 +39,7 @@ ROOMS = (
     "core",
     "data",
     "engines",
+    "formats",
     "graph",
     "inference",
     "layers",

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zerfoo_jax.core.arity import expect_inputs
 from zerfoo_jax.core.errors import ConfigError, Problem, ShapeError, ZerfooError, brief, join_path
@@ -63,15 +64,40 @@ class Layer:
     def build(self, walk: "Walk", key: Array, *xs: Any, **_: Any) -> Built:
         """Initialises the layer on traced inputs and finds its output's shape; only `Composite`s override it."""
         specs = tuple(map(spec_of, xs))
-        params, state, output = walk.known.get((self, specs)) or self._shapes(walk, key, specs, xs)
-        return params, state, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), output)
+        equal = None if any(map(is_known, xs)) else walk.known.get((self, specs))
+        params, state, output = equal or self._shapes(walk, key, specs, xs)
+        return params, state, jax.tree.map(lambda s: s if is_known(s) else jnp.zeros(s.shape, s.dtype), output)
 
     def _shapes(self, walk: "Walk", key: Array, specs: tuple[Spec, ...], xs: tuple[Any, ...]) -> Built:
         params, state = self.init(key, *specs)
-        output, _ = jax.eval_shape(self.apply, params, state, *xs)
-        if walk.collect:  # which is about shapes alone: equal layers have equal ones
+        output = _output_of(self, params, state, xs)
+        if walk.collect and not any(map(is_known, (*xs, *jax.tree.leaves(output)))):
+            # Which is about shapes alone: equal layers have equal ones.
             walk.known[self, specs] = abstract(params), abstract(state), output
         return params, state, output
+
+
+def is_known(x: Any) -> bool:
+    """Whether a value is known while shapes are worked out: a NumPy array, such as a shape that a layer reads off its input.
+
+    Layers may give NumPy arrays and take them; what is known to the layer that runs is known to `init` and `check` too.
+    """
+    return isinstance(x, np.ndarray)
+
+
+def _output_of(layer: Layer, params: Params, state: State, xs: tuple[Any, ...]) -> Tree:
+    """Shapes and dtypes of a layer's output; what it computes without JAX stays a value."""
+    known: list[Any] = []
+
+    def run(params: Params, state: State, *traced: Any) -> Tree:
+        arrived = iter(traced)
+        output, _ = layer.apply(params, state, *(x if is_known(x) else next(arrived) for x in xs))
+        known.extend(leaf if is_known(leaf) else None for leaf in jax.tree.leaves(output))
+        return output
+
+    output = jax.eval_shape(run, params, state, *(x for x in xs if not is_known(x)))
+    leaves, tree = jax.tree.flatten(output)
+    return tree.unflatten(leaf if value is None else value for leaf, value in zip(leaves, known, strict=True))
 
 
 def run_part(

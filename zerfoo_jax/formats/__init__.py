@@ -1,0 +1,64 @@
+"""Model files: ZMF, safetensors, ONNX, LOOM, go-metal, Flax and StableHLO, read into a `Network` and written from one.
+
+`load("model.onnx")` and `save(network, "model.zmf")` go by the file's name and content; `FORMATS` lists what there is. Files
+are untrusted: what is wrong with one is a `FormatError` that says where, before anything is allocated for what it claims. No
+format knows another: what they share is `Network` and, for those made of operators, `formats.operators`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
+from zerfoo_jax.formats.files import read_head
+from zerfoo_jax.formats.format import Format as Format
+from zerfoo_jax.formats.format import by_extension
+from zerfoo_jax.formats.summary import Summary as Summary
+from zerfoo_jax.graph.editing.network import Network
+
+FORMATS: dict[str, Format] = {}
+"""What a model's file may be, by name."""
+
+
+def detect(path: str | Path) -> Format:
+    """The format of an existing file, by its content where that is unmistakable, else by its name.
+
+    Raises `FormatError` for a file that is missing or of no known format.
+    """
+    path = Path(path)
+    head = read_head(path)
+    for one in FORMATS.values():
+        if one.recognises(head):
+            return one
+    found = by_extension(path, FORMATS)
+    if found is None:
+        raise FormatError("this is no model file of a known format", place=str(path), fix=nearest(path.suffix, _extensions()))
+    return found
+
+
+def format_to_write(path: str | Path, name: str | None = None) -> Format:
+    """The format that a new file is to have: the one named, or the one that its name says."""
+    if name is not None and name not in FORMATS:
+        raise ConfigError(f"unknown format {name!r}", place="format", fix=nearest(name, FORMATS))
+    found = FORMATS[name] if name else by_extension(Path(path), FORMATS)
+    if found is None:
+        raise ConfigError(f"{Path(path).name!r} does not say what format it is to have", fix=nearest("", _extensions()))
+    return found
+
+
+def load(path: str | Path, **options: Any) -> Network:
+    """The model in a file, with its parameters; options are those of the format's `read`."""
+    return detect(path).call("read", Path(path), **options)
+
+
+def save(network: Network, path: str | Path, *, format: str | None = None, **options: Any) -> None:
+    """Writes a model to a file, in the named format or the one that the file's name says."""
+    format_to_write(path, format).call("write", network, Path(path), **options)
+
+
+def summarize(path: str | Path) -> Summary:
+    """What is in a file, without building anything of it."""
+    return detect(path).call("summarize", Path(path))
+
+
+def _extensions() -> list[str]:
+    return sorted({extension for one in FORMATS.values() for extension in one.extensions})
