@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
+from zerfoo_jax.formats import stablehlo
 from zerfoo_jax.formats.files import read_head
 from zerfoo_jax.formats.format import Format as Format
 from zerfoo_jax.formats.format import by_extension
 from zerfoo_jax.formats.summary import Summary as Summary
 from zerfoo_jax.graph.editing.network import Network
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, Format] = {
+    "stablehlo": Format("stablehlo", "a network's evaluation, to run without its code", (".stablehlo",), stablehlo),
+}
 """What a model's file may be, by name."""
 
 
