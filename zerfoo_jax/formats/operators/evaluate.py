@@ -1,0 +1,110 @@
+"""Runs the operators of a graph one after another, and says beforehand which of them cannot run."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from zerfoo_jax.core.errors import FormatError, Problem, ZerfooError
+from zerfoo_jax.core.keys import fold_in_name
+from zerfoo_jax.core.layer import note_path
+from zerfoo_jax.formats.operators.call import call, signature
+from zerfoo_jax.formats.operators.graph import Attribute, OperatorGraph, OperatorNode
+from zerfoo_jax.formats.operators.table import function_of
+from zerfoo_jax.formats.operators.wiring import sub_graphs
+
+
+def check_supported(graph: OperatorGraph, place: str = "") -> None:
+    """Raises one `FormatError` that names every operator, input and attribute that there is no function for."""
+    problems = list(_unsupported(graph, graph.opsets, place))
+    if problems:
+        raise FormatError(problems)
+
+
+def _unsupported(graph: OperatorGraph, opsets: Mapping[str, int], place: str) -> Iterator[Problem]:
+    for i, node in enumerate(graph.nodes):
+        at = f"{place}, node {node.name or i}" if place else node.name or f"node {i}"
+        try:
+            asked = signature(function_of(node.op_type, node.domain, version_of(node, opsets)))
+        except FormatError as error:
+            yield from (problem.under(at) for problem in error.problems)
+            continue
+        if len(node.inputs) > len(asked.inputs) and not asked.variadic:
+            yield Problem(f"{node.op_type} takes at most {len(asked.inputs)} inputs, got {len(node.inputs)}", at)
+        for name in sorted(node.attributes.keys() - asked.attributes):
+            yield Problem(f"{node.op_type} has no attribute {name!r}", at)
+        for name in sorted(asked.required - node.attributes.keys()):
+            yield Problem(f"{node.op_type} lacks its attribute {name!r}", at)
+        for sub in sub_graphs(node):
+            yield from _unsupported(sub, opsets, at)
+
+
+def version_of(node: OperatorNode, opsets: Mapping[str, int]) -> int:
+    """The version of the node's domain; domains that a model does not import are in their first."""
+    return opsets.get(node.domain, 1)
+
+
+def evaluate(
+    graph: OperatorGraph,
+    inputs: Mapping[str, Any],
+    *,
+    opsets: Mapping[str, int] | None = None,
+    key: jax.Array | None = None,
+    train: bool = False,
+    concrete: bool = False,
+) -> tuple[Any, ...]:
+    """The outputs of a graph for the values of its inputs, and of the graph around it, by name.
+
+    With `concrete` every value is a NumPy array as soon as it has been computed, so that shapes may depend on values. Sequences
+    are lists, empty optional values None.
+    """
+    opsets = graph.opsets if opsets is None else opsets
+    values: dict[str, Any] = {**inputs, **graph.parameters, "": None}
+    for i, node in enumerate(graph.nodes):
+        place = node.name or f"{node.op_type}_{i}"
+        own_key = None if key is None else fold_in_name(key, place)
+        outputs = run_node(node, values, opsets, place, key=own_key, train=train, concrete=concrete)
+        values |= {name: x for name, x in zip(node.outputs, outputs, strict=False) if name}
+    return tuple(values[value.name] for value in graph.outputs)
+
+
+def run_node(
+    node: OperatorNode, values: Mapping[str, Any], opsets: Mapping[str, int], place: str, *, concrete: bool, **mode: Any
+) -> tuple[Any, ...]:
+    """The outputs of one node for the values of a graph by name."""
+
+    def runnable(value: Attribute) -> Any:
+        if isinstance(value, OperatorGraph):
+            return as_function(value, values, opsets, concrete=concrete, **mode)
+        return tuple(map(runnable, value)) if isinstance(value, tuple) else value
+
+    function = function_of(node.op_type, node.domain, version_of(node, opsets))
+    attributes = {name: runnable(value) for name, value in node.attributes.items()}
+    with note_path(place), jax.named_scope(place):
+        try:
+            outputs = call(
+                function, node.op_type, [values[name] for name in node.inputs], attributes, outputs=len(node.outputs), **mode
+            )
+        except ZerfooError as error:
+            raise type(error)([problem.under(place) for problem in error.problems]) from error
+    return tuple(map(made_concrete, outputs)) if concrete else outputs
+
+
+def as_function(graph: OperatorGraph, outer: Mapping[str, Any], opsets: Mapping[str, int], **mode: Any) -> Any:
+    """A sub-graph as a function from its inputs to the tuple of its outputs."""
+    names = [value.name for value in graph.inputs]
+
+    def run(*inputs: Any) -> tuple[Any, ...]:
+        if len(inputs) != len(names):
+            raise FormatError(f"the sub-graph {graph.name!r} takes {len(names)} inputs, got {len(inputs)}")
+        return evaluate(graph, {**outer, **dict(zip(names, inputs, strict=True))}, opsets=opsets, **mode)
+
+    return run
+
+
+def made_concrete(value: Any) -> Any:
+    """A value as a NumPy array; sequences and optional values hold or are such."""
+    if value is None:
+        return None
+    return [made_concrete(item) for item in value] if isinstance(value, list) else np.asarray(value)
