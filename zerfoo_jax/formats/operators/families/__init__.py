@@ -6,5 +6,25 @@ before it below. Other names begin with a small letter. See `operators.call` for
 
 from types import ModuleType
 
-FAMILIES: tuple[ModuleType, ...] = ()
+from zerfoo_jax.formats.operators.families import (
+    activations,
+    constants,
+    control,
+    convolutions,
+    dropout,
+    normalization,
+    pooling,
+    sequences,
+)
+
+FAMILIES: tuple[ModuleType, ...] = (
+    activations,
+    constants,
+    control,
+    convolutions,
+    dropout,
+    normalization,
+    pooling,
+    sequences,
+)
 """Every file of this folder."""
