@@ -67,9 +67,16 @@ def _marks(annotation: Any) -> set[Any]:
 
 
 def call(
-    function: Callable[..., Any], op_type: str, inputs: Sequence[Any], attributes: Mapping[str, Any], **mode: Any
+    function: Callable[..., Any],
+    op_type: str,
+    inputs: Sequence[Any],
+    attributes: Mapping[str, Any],
+    captured: Sequence[Any] = (),
+    **mode: Any,
 ) -> tuple[Any, ...]:
     """The outputs of an operator, always as a tuple; `mode` holds `outputs`, `train` and `key`.
+
+    `captured` are the values that graphs among the attributes use besides their own inputs.
 
     Raises `FormatError` for inputs and attributes that the operator does not have, and `ShapeError` for an input that must be
     known and is not.
@@ -87,15 +94,22 @@ def call(
         for i, x in enumerate(inputs)
     ]
 
-    if not all(x is None or isinstance(x, np.ndarray) for x in inputs):
+    if mode.get("key") is not None or not all(map(_is_known, (*inputs, *captured))):
         return _as_tuple(function(*given, **attributes, **mode))
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         outputs = _as_tuple(function(*given, **attributes, **mode))
         return tuple(_known(output) for output in outputs)
 
 
+def _is_known(value: Any) -> bool:
+    """Whether a value is known, be it left out, an array or a sequence."""
+    return all(map(_is_known, value)) if isinstance(value, list) else value is None or isinstance(value, np.ndarray)
+
+
 def _known(output: Any) -> Any:
     """An output of an operator on known values as a known value, unless it is large."""
+    if isinstance(output, list):
+        return [_known(item) for item in output]
     return np.asarray(output) if isinstance(output, jnp.ndarray) and output.size <= MAX_KNOWN else output
 
 

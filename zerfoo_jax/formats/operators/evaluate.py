@@ -12,7 +12,7 @@ from zerfoo_jax.core.layer import note_path
 from zerfoo_jax.formats.operators.call import call, signature
 from zerfoo_jax.formats.operators.graph import Attribute, OperatorGraph, OperatorNode
 from zerfoo_jax.formats.operators.table import function_of
-from zerfoo_jax.formats.operators.wiring import sub_graphs
+from zerfoo_jax.formats.operators.wiring import captured, sub_graphs
 
 
 def check_supported(graph: OperatorGraph, place: str = "") -> None:
@@ -83,9 +83,9 @@ def run_node(
     attributes = {name: runnable(value) for name, value in node.attributes.items()}
     with note_path(place), jax.named_scope(place):
         try:
-            outputs = call(
-                function, node.op_type, [values[name] for name in node.inputs], attributes, outputs=len(node.outputs), **mode
-            )
+            inputs = [values[name] for name in node.inputs]
+            around = [values[name] for sub in sub_graphs(node) for name in captured(sub)]
+            outputs = call(function, node.op_type, inputs, attributes, around, outputs=len(node.outputs), **mode)
         except ZerfooError as error:
             raise type(error)([problem.under(place) for problem in error.problems]) from error
     return tuple(map(made_concrete, outputs)) if concrete else outputs
