@@ -8,23 +8,31 @@ from types import ModuleType
 
 from zerfoo_jax.formats.operators.families import (
     activations,
+    attention,
     constants,
     control,
     convolutions,
     dropout,
+    linear_attention,
     normalization,
     pooling,
+    preview,
+    recurrent,
     sequences,
 )
 
 FAMILIES: tuple[ModuleType, ...] = (
     activations,
+    attention,
     constants,
     control,
     convolutions,
     dropout,
+    linear_attention,
     normalization,
     pooling,
+    preview,
+    recurrent,
     sequences,
 )
 """Every file of this folder."""
