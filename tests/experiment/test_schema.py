@@ -3,7 +3,6 @@ import sys
 
 import pytest
 
-from zerfoo_jax.config.load import NamedSection
 from zerfoo_jax.core.errors import ConfigError
 from zerfoo_jax.experiment.packaged import find_config, packaged_configs
 from zerfoo_jax.experiment.reading import read_config, with_paths_from, with_paths_moved
@@ -97,7 +96,7 @@ def test_a_data_path_counts_from_the_config_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path / "sub" / "c.yaml", (tmp_path / "sub" / "c.yaml").relative_to(tmp_path)):
         config, places = read_config(path)
-        assert with_paths_from(config.data, places.folder).spec()["path"] == str(tmp_path / "d.csv")
+        assert with_paths_from(config, places.folder).data.spec()["path"] == str(tmp_path / "d.csv")
 
 
 def test_a_data_path_of_the_command_line_counts_from_here(tmp_path, monkeypatch):
@@ -105,14 +104,25 @@ def test_a_data_path_of_the_command_line_counts_from_here(tmp_path, monkeypatch)
     (tmp_path / "sub" / "c.yaml").write_text(SMALL.replace("{name: digits}", "{name: csv, path: ../d.csv, target: y}"))
     monkeypatch.chdir(tmp_path)
     config, places = read_config(tmp_path / "sub" / "c.yaml", ["data.path=e.csv"])
-    assert with_paths_from(config.data, places.folder).spec()["path"] == str(tmp_path / "e.csv")
+    assert with_paths_from(config, places.folder).data.spec()["path"] == str(tmp_path / "e.csv")
 
 
-def test_paths_move_with_their_config(tmp_path):
-    section = NamedSection(name="csv", path="../d.csv", target="y")
-    moved = with_paths_moved(section, tmp_path / "sub", tmp_path / "runs" / "a")
-    assert moved.spec()["path"] == "../../d.csv"
-    assert with_paths_moved(NamedSection(name="csv", path="/d.csv"), tmp_path, tmp_path / "b").spec()["path"] == "/d.csv"
+def test_paths_move_with_their_config(tmp_path, config):
+    text = SMALL.replace("{name: digits}", "{name: csv, path: ../d.csv, target: y}").replace("type: Flatten", "file: m.onnx")
+    moved = with_paths_moved(config(text), tmp_path / "sub", tmp_path / "runs" / "a")
+    assert moved.data.spec()["path"] == "../../d.csv"
+    assert moved.model["file"] == "../../sub/m.onnx"
+    text = SMALL.replace("{name: digits}", "{name: csv, path: /d.csv, target: y}")
+    assert with_paths_moved(config(text), tmp_path, tmp_path / "b").data.spec()["path"] == "/d.csv"
+
+
+def test_a_model_file_of_the_command_line_counts_from_here(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.yaml").write_text(SMALL.replace("type: Flatten", "file: m.onnx"))
+    monkeypatch.chdir(tmp_path)
+    for given, found in ([], "sub/m.onnx"), (["model.file=n.onnx"], "n.onnx"):
+        config, places = read_config(tmp_path / "sub" / "c.yaml", given)
+        assert with_paths_from(config, places.folder).model["file"] == str(tmp_path / found)
 
 
 @pytest.mark.parametrize("name", packaged_configs())

@@ -19,7 +19,7 @@ RunArgument = Annotated[Path, typer.Argument(help="A run folder, as `zerfoo trai
 StepOption = Annotated[int | None, typer.Option(help="Use the checkpoint of this step, not the newest good one.")]
 BestOption = Annotated[bool, typer.Option("--best", help="Use the best checkpoint by the config's checkpoint.monitor.")]
 ModelArgument = Annotated[
-    str, typer.Argument(help="A config, a model file, an architecture (see `zerfoo layers`), or a run folder.")
+    str, typer.Argument(help="A config, a model file of any format, an architecture (see `zerfoo layers`), or a run folder.")
 ]
 InputOptions = Annotated[
     list[str] | None,

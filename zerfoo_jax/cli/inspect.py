@@ -1,12 +1,14 @@
 """`zerfoo inspect`: the layers of any model, and what they cost."""
 
 import json
+from pathlib import Path
 import sys
 from typing import Annotated
 
 import typer
 
 from zerfoo_jax.cli.arguments import InputOptions, JsonOption, ModelArgument, OverrideArguments
+from zerfoo_jax.cli.model_file import show_file
 
 WIDTH = 140
 """Of the table where there is no terminal, in letters."""
@@ -19,7 +21,18 @@ def inspect(
     as_json: JsonOption = False,
     depth: Annotated[int | None, typer.Option(min=1, help="Show groups only down to this depth, with what is in them.")] = None,
 ) -> None:
-    """List a model's layers with output shapes, parameters, bytes and floating-point operations. Allocates nothing."""
+    """List a model's layers with output shapes, parameters, bytes and floating-point operations. Allocates nothing.
+
+    Of a model file (ONNX, ZMF, safetensors, ...) list what is in it: operators or layers, arrays, versions and metadata.
+    """
+    if Path(model).is_file():
+        from zerfoo_jax.formats import detect_if_known
+
+        known = detect_if_known(Path(model))
+        if known is not None:
+            show_file(known.call("summarize", Path(model)), as_json)
+            return
+
     from zerfoo_jax.experiment.model_source import open_model
     from zerfoo_jax.graph.views.inspection import inspected
     from zerfoo_jax.graph.views.outline import outline

@@ -12,10 +12,12 @@ import typer
 import zerfoo_jax
 from zerfoo_jax.cli.check import check
 from zerfoo_jax.cli.codegen import codegen
+from zerfoo_jax.cli.convert import convert
 from zerfoo_jax.cli.describe import describe
 from zerfoo_jax.cli.doctor import doctor
 from zerfoo_jax.cli.draw import draw
 from zerfoo_jax.cli.eval import evaluate
+from zerfoo_jax.cli.export import export
 from zerfoo_jax.cli.init import init
 from zerfoo_jax.cli.inspect import inspect
 from zerfoo_jax.cli.layers import layers
@@ -33,6 +35,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "predict": predict,
     "check": check,
     "plot": plot,
+    "export": export,
+    "convert": convert,
     "codegen": codegen,
     "inspect": inspect,
     "draw": draw,

@@ -86,8 +86,7 @@ class RunFolder:
             ) from error
 
     def _keep_config(self, config: Experiment, base: Path) -> None:
-        data = with_paths_moved(config.data, base.resolve(), self.path.resolve())
-        new = resolved(config.model_copy(update={"data": data}))
+        new = resolved(with_paths_moved(config, base.resolve(), self.path.resolve()))
         if self.config.exists():
             old = self.config.read_text(errors="replace")
             difference = list(

@@ -16,7 +16,9 @@ from zerfoo_jax.experiment.folder import existing
 from zerfoo_jax.experiment.packaged import packaged_configs
 from zerfoo_jax.experiment.reading import read_config
 from zerfoo_jax.experiment.wiring import wire
+from zerfoo_jax.formats import detect_if_known
 from zerfoo_jax.graph import Graph, Input
+from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.graph.places import config_path
 from zerfoo_jax.models import MODELS, TYPICAL_INPUTS, model_from_config
 
@@ -34,14 +36,17 @@ class OpenedModel:
 def open_model(source: str, overrides: Iterable[str] = (), inputs: Sequence[str] = ()) -> OpenedModel:
     """The checked model that `source` names.
 
-    A config or a run folder brings its data's input shape. A model file (a mapping with `nodes`, `type`, or `name` of an
-    architecture) or an architecture's name takes its graph's declared inputs, the architecture's usual ones, or `inputs`:
-    texts such as `1,224,224,3` or `1,16:int32`, one per input. `overrides` are `key=value` settings over the config, or the
-    options of the architecture. Raises `ConfigError` for whatever cannot be found, read, or does not fit together.
+    A config or a run folder brings its data's input shape, a file of `formats` its own. A model's description (a mapping with
+    `nodes`, `type`, or `name` of an architecture) or an architecture's name takes its graph's declared inputs, the
+    architecture's usual ones, or `inputs`: texts such as `1,224,224,3` or `1,16:int32`, one per input. `overrides` are
+    `key=value` settings over the config, or the options of the architecture. Raises `ConfigError` for whatever cannot be found
+    or does not fit together, and `FormatError` for a bad model file.
     """
     found = _look_up(source)
     if isinstance(found, Path):
         return _of_experiment(found, overrides, inputs)
+    if isinstance(found, Network):
+        return _of_file(Path(source).name, found, overrides, inputs)
     document = lay_over(found, overrides)
     model = _model(document, source)
     shapes = tuple(map(_input, inputs)) or _declared(model) or _typical(document.value)
@@ -55,15 +60,20 @@ def read_model(source: str, overrides: Iterable[str] = ()) -> Layer:
     found = _look_up(source)
     if isinstance(found, Path):
         return open_model(source, overrides).model
+    if isinstance(found, Network):
+        return found.model
     return _model(lay_over(found, overrides), source)
 
 
-def _look_up(source: str) -> Path | Document:
-    """The config of the experiment that `source` names, or the document of a bare model."""
+def _look_up(source: str) -> Path | Document | Network:
+    """The config of the experiment that `source` names, the document of a bare model, or the network in a file of one."""
     path = Path(source)
     if path.is_dir():
         return existing(path).config
     if path.is_file():
+        known = detect_if_known(path)
+        if known is not None:
+            return known.call("read", path)
         document = gather(path)
         return path if "model" in document.value and "data" in document.value else document
     if source in MODELS:
@@ -92,6 +102,14 @@ def _of_experiment(config: Path, overrides: Iterable[str], inputs: Sequence[str]
     if inputs:
         return _checked(checked.name, wired.model, tuple(map(_input, inputs)), places)
     return OpenedModel(checked.name, wired.model, (wired.input_spec,), wired.walk)
+
+
+def _of_file(name: str, network: Network, overrides: Iterable[str], inputs: Sequence[str]) -> OpenedModel:
+    given = list(overrides)
+    if given:
+        raise ConfigError(f"{given[0]!r}: {name!r} is a finished model, without settings", fix="leave it out")
+    specs = tuple(map(_input, inputs)) or network.specs
+    return _checked(name, network.model, specs, Places(Document({}), name))
 
 
 def _checked(name: str, model: Layer, specs: tuple[Spec, ...], places: Places) -> OpenedModel:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from zerfoo_jax.config.load import NamedSection, Places
-from zerfoo_jax.core.errors import ConfigError, DataError, Problem
+from zerfoo_jax.core.errors import ConfigError, DataError, FormatError, Problem
 from zerfoo_jax.core.fields import LARGEST, options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import Layer, Walk
@@ -22,12 +22,13 @@ from zerfoo_jax.data.loader import Loader, Place, to_device
 from zerfoo_jax.data.source import Dataset
 from zerfoo_jax.engines import Engine, engine_of
 from zerfoo_jax.experiment.compatibility import misfits
+from zerfoo_jax.experiment.model_section import model_of
 from zerfoo_jax.experiment.optimizing import optimizer_of, schedule_of
 from zerfoo_jax.experiment.reading import with_paths_from
 from zerfoo_jax.experiment.schema import Experiment, LoggingSection, TrainSection
+from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.losses import LOSSES
 from zerfoo_jax.metrics import METRICS, Metric
-from zerfoo_jax.models import model_from_config
 from zerfoo_jax.optim import Optimizer, Schedule
 from zerfoo_jax.training import TrainState, make_train_step, stochastic_weight_averaging
 from zerfoo_jax.training.activity import make_activity_step
@@ -54,6 +55,8 @@ class Wired:
     schedule: Schedule
     steps: int
     engine: Engine
+    start: Network | None = None
+    """Where the parameters come from, if from a file; else they are drawn."""
 
     def writing_to(self, folder: Path) -> "Wired":
         """The parts of a run that keeps its files in this folder."""
@@ -61,14 +64,11 @@ class Wired:
 
     def create_state(self) -> TrainState:
         """The state before the first step."""
-        return TrainState.create(
-            self.model,
-            self.optimizer,
-            fold_in_name(jax.random.key(self.config.seed), "train"),
-            self.input_spec,
-            precision=self.config.train.precision,
-            ema=_decay(self.config.train, self.steps) is not None,
-        )
+        key = fold_in_name(jax.random.key(self.config.seed), "train")
+        precision, ema = self.config.train.precision, _decay(self.config.train, self.steps) is not None
+        if self.start is not None:
+            return TrainState.of(self.start.params, self.start.state, self.optimizer, key, precision=precision, ema=ema)
+        return TrainState.create(self.model, self.optimizer, key, self.input_spec, precision=precision, ema=ema)
 
     def make_step(self) -> CompiledStep:
         """The training step that the config describes, not yet compiled."""
@@ -119,13 +119,14 @@ def wire(config: Experiment, places: Places) -> Wired:
     def part(section: str, make: Callable[[], Made]) -> Made | None:
         try:
             return make()
-        except DataError as error:
+        except (DataError, FormatError) as error:
             problems.extend(error.problems)
         except ConfigError as error:
             problems.extend(places.locate(error, section).problems)
         return None
 
-    dataset = part("data", lambda: bind(DATASETS, with_paths_from(config.data, places.folder).spec(), "dataset")())
+    absolute = with_paths_from(config, places.folder)
+    dataset = part("data", lambda: bind(DATASETS, absolute.data.spec(), "dataset")())
     steps = part("train.epochs", lambda: _steps(config, dataset)) or 1
     loss = part("loss", lambda: bind(LOSSES, _spec(config.loss), "loss"))
     metrics = part("metrics", lambda: {_name(m): _metric(m, dataset) for m in config.metrics})
@@ -135,7 +136,7 @@ def wire(config: Experiment, places: Places) -> Wired:
     part("train.swa.start", lambda: _decay(config.train, steps))
     engine = part("engine", lambda: engine_of(_spec(config.engine)))
     example = part("data", lambda: _example(dataset)) if dataset else None
-    model = part("", lambda: model_from_config(config.model, example))
+    model = part("", lambda: model_of(absolute.model, example))
     if optimizer and model and example:
         part("optimizer", lambda: _check_groups(optimizer, model[1].visits[-1].params))
     if problems or not (dataset and example and model and loss and optimizer and schedule and engine and metrics is not None):
@@ -144,7 +145,9 @@ def wire(config: Experiment, places: Places) -> Wired:
     problems += misfits(config, dataset, model[1], loss, metrics)
     if problems:
         raise places.locate(ConfigError(problems))
-    return Wired(config, places.folder, dataset, *model, example, loss, metrics, optimizer, schedule, steps, engine)
+    return Wired(
+        config, places.folder, dataset, model[0], model[1], example, loss, metrics, optimizer, schedule, steps, engine, model[2]
+    )
 
 
 def _spec(section: str | NamedSection) -> str | dict[str, Any]:

@@ -28,14 +28,16 @@ def detect(path: str | Path) -> Format:
     Raises `FormatError` for a file that is missing or of no known format.
     """
     path = Path(path)
-    head = read_head(path)
-    for one in FORMATS.values():
-        if one.recognises(head):
-            return one
-    found = by_extension(path, FORMATS)
+    found = detect_if_known(path)
     if found is None:
         raise FormatError("this is no model file of a known format", place=str(path), fix=nearest(path.suffix, _extensions()))
     return found
+
+
+def detect_if_known(path: Path) -> Format | None:
+    """As `detect`, but None for a file of another kind."""
+    head = read_head(path)
+    return next((one for one in FORMATS.values() if one.recognises(head)), None) or by_extension(path, FORMATS)
 
 
 def format_to_write(path: str | Path, name: str | None = None) -> Format:

@@ -1,12 +1,14 @@
 """Files on the disk: opened without following links, mapped instead of read, written whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+import io
 import mmap
 import os
 from pathlib import Path
 import stat
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zerfoo_jax.core.errors import FormatError, brief
 
@@ -77,12 +79,49 @@ def beside(folder: Path, name: str, place: str) -> Path:
     return path
 
 
+_progress: ContextVar[Callable[[int], None]] = ContextVar("progress")
+
+PORTION = 64 * 2**20
+"""Bytes that are written at once, so that progress can be seen."""
+
+
+@contextmanager
+def progress_to(report: Callable[[int], None]) -> Iterator[None]:
+    """Within it `report` is told of every portion that `write_whole`'s files take, in bytes."""
+    token = _progress.set(report)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
+class _Writer(io.BufferedWriter):
+    """A file that says how far it is."""
+
+    def write(self, buffer: Any, /) -> int:
+        data = memoryview(buffer).cast("B") if memoryview(buffer).nbytes else memoryview(b"")
+        report = _progress.get(None)
+        for start in range(0, len(data), PORTION):
+            count = super().write(data[start : start + PORTION])
+            if report is not None:
+                report(count)
+        return len(data)
+
+
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes its name, flushed to the disk, only once everything has been written."""
+    """A file to write to that takes its name, flushed to the disk, only once everything has been written.
+
+    Raises `FormatError` where the folder is missing or nothing may be written there.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        raw = io.FileIO(temporary, "wb")
+    except OSError as error:
+        fix = "name a file in a folder that exists"
+        raise FormatError(f"cannot write: {error.strerror}", place=str(path), fix=fix) from error
+    try:
+        with _Writer(raw) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -5,20 +5,21 @@ The module of a format offers what the format can do, with these names::
     read(path, **options) -> Network          a model with its parameters
     write(network, path, **options) -> None
     summarize(path) -> Summary                without building anything
+    load_function(path, **options) -> Callable    for files that can be run but not taken apart
 
 and imports what not everybody has, or what takes long to import, inside its functions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-import inspect
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from zerfoo_jax.core.errors import ConfigError, nearest
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.fields import check_options, options
 
-Verb = Literal["read", "write", "summarize"]
+Verb = Literal["read", "write", "summarize", "load_function"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,14 @@ class Format:
 
     def options(self, verb: Verb) -> tuple[str, ...]:
         """The names of the options that the function takes."""
-        parameters = inspect.signature(self.function(verb)).parameters.values()
-        return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+        return tuple(options(self.function(verb)))
 
-    def call(self, verb: Verb, *arguments: Any, **options: Any) -> Any:
-        """Calls the format's function; raises `ConfigError` for an option that it does not take."""
-        for name in options:
-            if name not in self.options(verb):
-                known = nearest(name, self.options(verb))
-                raise ConfigError(f"to {verb} {self.name} files there is no option {name!r}", place=name, fix=known)
-        return self.function(verb)(*arguments, **options)
+    def call(self, verb: Verb, *arguments: Any, **given: Any) -> Any:
+        """Calls the format's function; raises `ConfigError` for options that it does not take or that are not acceptable."""
+        checked, problems = check_options(self.function(verb), given)
+        if problems:
+            raise ConfigError([replace(problem, cause=f"{self.name}: {problem.cause}") for problem in problems])
+        return self.function(verb)(*arguments, **checked)
 
 
 def by_extension(path: Path, formats: dict[str, Format]) -> Format | None:

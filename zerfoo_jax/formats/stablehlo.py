@@ -44,7 +44,7 @@ def load_function(path: Path) -> Callable[..., Tree]:
     exported = _read(path)
 
     def run(*inputs: Any) -> Tree:
-        return exported.call(*(np.asarray(x) for x in inputs))
+        return exported.call(*(np.asarray(x).astype(taken.dtype) for x, taken in zip(inputs, exported.in_avals, strict=True)))
 
     return run
 

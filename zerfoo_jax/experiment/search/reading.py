@@ -28,7 +28,7 @@ def read_search(
     overrides = list(overrides)
     config, places = read_config(path, overrides, environment, {**_named(path), **SECTIONS})
     try:
-        dataset: Dataset = bind(DATASETS, with_paths_from(config.data, places.folder).spec(), "dataset")()
+        dataset: Dataset = bind(DATASETS, with_paths_from(config, places.folder).data.spec(), "dataset")()
     except ConfigError as error:
         raise places.locate(error, "data") from None
     warmup = min(50, (config.train.steps or 0) // 8)  # no longer than the run that it begins

@@ -1,0 +1,81 @@
+"""`zerfoo export`, `convert` and `inspect`: model files from the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.experiment.model_files import network_of
+from zerfoo_jax.experiment.trained import open_run
+from zerfoo_jax.formats import stablehlo
+
+
+def test_a_run_as_an_artefact_says_what_the_run_says(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    result = invoke("export", tiny_run, "--to", "stablehlo", "-o", tmp_path / "m.stablehlo", "--check")
+    assert "its outputs differ by at most" in result.stdout
+    trained = open_run(tiny_run)
+    x = jax.random.normal(jax.random.key(0), (5, *trained.wired.input_spec.shape[1:]))
+    wanted, _ = trained.wired.model.apply(trained.state.best_params, trained.state.state, x)
+    np.testing.assert_allclose(stablehlo.load_function(tmp_path / "m.stablehlo")(x), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_run_is_exported_at_a_step(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    for step in (10, 20):
+        invoke("export", tiny_run, "--to", "stablehlo", "--step", step, "-o", tmp_path / f"{step}.stablehlo")
+    one, other = ((tmp_path / f"{step}.stablehlo").read_bytes() for step in (10, 20))
+    assert one != other
+
+
+def test_convert_takes_a_run_too_and_settings_for_the_format(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    invoke("convert", tiny_run, tmp_path / "m.bin", "--to", "stablehlo", "write.batch=2")
+    (tmp_path / "m.bin").rename(tmp_path / "m.stablehlo")
+    shown = invoke("inspect", tmp_path / "m.stablehlo")
+    assert "float32[2," in shown.stdout
+    said = json.loads(invoke("inspect", tmp_path / "m.stablehlo", "--json").stdout)
+    assert said["format"] == "stablehlo"
+    assert said["inputs"][0].startswith("float32[2,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["m.unknown"], "does not say what format"),
+        (["m.stablehlo", "--to", "onxx"], "unknown format 'onxx'"),
+        (["m.stablehlo", "write.bach=2"], "no option 'bach'"),
+        (["m.stablehlo", "write.batch=two"], "batch = 'two'"),
+        (["m.stablehlo", "batch=2"], "'batch' is no option"),
+        (["m.stablehlo", "read.batch=2"], "batch: a run folder is read without options"),
+        (["m.stablehlo", "--opset", "18"], "no option 'opset'"),
+        (["m.stablehlo", "--dtype", "int8"], "dtype = 'int8'"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    arguments: list[str], told: str, tiny_run: Path, invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("convert", tiny_run, *arguments)
+    assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_read_or_written_is_named(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("words")
+    for source, destination, told in (
+        (tiny_run, tmp_path / "none" / "m.stablehlo", "cannot write"),
+        (tmp_path / "none.onnx", tmp_path / "m.stablehlo", "cannot open"),
+        (tmp_path / "words.txt", tmp_path / "m.stablehlo", "no model file of a known format"),
+    ):
+        result = invoke("convert", source, destination)
+        assert (result.exit_code, told in result.stderr) == (1, True), result.stderr
+    with pytest.raises(ConfigError, match="for run folders"):
+        network_of(tmp_path / "words.txt", step=3)
+
+
+def test_a_narrower_dtype_is_compared_but_not_refused(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    result = invoke("convert", tiny_run, tmp_path / "m.stablehlo", "--dtype", "bfloat16", "--check")
+    assert "differ by at most" in result.stdout
+    assert "bfloat16" in invoke("inspect", tmp_path / "m.stablehlo").stdout

@@ -1,0 +1,81 @@
+"""Networks from runs and model files, and on into files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zerfoo_jax.core.errors import ConfigError, FormatError
+from zerfoo_jax.core.sizes import size_of
+from zerfoo_jax.experiment.trained import open_run
+from zerfoo_jax.formats import format_to_write, load, save
+from zerfoo_jax.formats.convert import Difference, compare, with_dtype
+from zerfoo_jax.formats.files import progress_to
+from zerfoo_jax.graph.editing import Network
+
+CLOSE = 1e-4
+"""Relative to the largest output: how far a file's outputs may be from the network's whose dtype it keeps."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model file that has just been written."""
+
+    path: Path
+    format: str
+    bytes: int
+    difference: Difference | None
+    """From the network's outputs, where that was asked for."""
+
+
+def network_of(source: Path, *, step: int | None = None, best: bool = False, **options: Any) -> Network:
+    """The network in a run folder, at its newest good checkpoint, at a step or at the best one, or in a model file.
+
+    Options are those of reading the file's format. Raises `FormatError` and `CheckpointError` for what is damaged,
+    `ConfigError` for options that do not apply.
+    """
+    if not source.is_dir():
+        if step is not None or best:
+            raise ConfigError(f"--step and --best are for run folders, {str(source)!r} is a file", fix="leave them out")
+        return load(source, **options)
+    if options:
+        raise ConfigError(f"{', '.join(options)}: a run folder is read without options", fix="leave them out")
+    trained = open_run(source, step, best)
+    wired = trained.wired
+    return Network(wired.model, trained.state.best_params, trained.state.state, (wired.input_spec,))
+
+
+def write_network(
+    network: Network,
+    path: Path,
+    *,
+    format: str | None = None,
+    dtype: str | None = None,
+    check: bool = False,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Written:
+    """Writes a network to a file of the named format, or of the one that the file's name says; options are those of writing it.
+
+    With `check` the file is read back and its outputs compared on random inputs; where the dtype is kept and they differ,
+    `FormatError` is raised. `progress` is told of every portion written, in bytes.
+    """
+    chosen = format_to_write(path, format)
+    kept = network if dtype is None else with_dtype(network, dtype)
+    with progress_to(progress or (lambda count: None)):
+        save(kept, path, format=chosen.name, **options)
+    found = _checked(network, path, exact=dtype is None) if check else None
+    return Written(path, chosen.name, path.stat().st_size, found)
+
+
+def _checked(network: Network, path: Path, exact: bool) -> Difference:
+    found = compare(network, path)
+    if exact and not found.relative <= CLOSE:
+        cause = f"the outputs of the file differ by {found.largest:.3g}, where the largest is {found.scale:.3g}"
+        raise FormatError(cause, place=str(path), fix="report it: what was written is not what was given")
+    return found
+
+
+def bytes_of(network: Network) -> int:
+    """About how large a file of the network is to be: the bytes of its arrays."""
+    return size_of((network.params, network.state)).bytes

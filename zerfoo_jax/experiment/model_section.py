@@ -1,0 +1,42 @@
+"""What a config's `model` section means: a model to be initialised, or one from a file with its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from zerfoo_jax.core.errors import ConfigError, FormatError, brief
+from zerfoo_jax.core.layer import Layer, Walk, walk
+from zerfoo_jax.core.types import Spec
+from zerfoo_jax.formats import load
+from zerfoo_jax.graph.editing import Network
+from zerfoo_jax.models import model_from_config
+
+FILE = "file"
+"""The option that names a model file; those beside it are options of reading the file's format."""
+
+
+def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Walk, Network | None]:
+    """The model, the walk over it on inputs of that shape, and the network that training begins with where it is from a file.
+
+    Raises one `ConfigError` with every problem of the section, and `FormatError` for a file that cannot be read.
+    """
+    if FILE not in section:
+        return *model_from_config(section, inputs), None
+    network = _network_in(section)
+    result = walk(network.model, inputs) if inputs else Walk()
+    if result.problems:
+        raise ConfigError([problem.under("model") for problem in result.problems])
+    return network.model, result, network
+
+
+def _network_in(section: Mapping[str, Any]) -> Network:
+    options = dict(section)
+    path = options.pop(FILE)
+    if not isinstance(path, str):
+        raise ConfigError(f"file = {brief(path)} is no path", place="model.file", fix="such as file: model.onnx")
+    try:
+        return load(path, **options)
+    except ConfigError as error:
+        raise ConfigError([replace(p, place=f"model.{p.place}" if p.place else "model") for p in error.problems]) from None
+    except FormatError as error:
+        raise FormatError([replace(p, place=p.place or path) for p in error.problems]) from error
