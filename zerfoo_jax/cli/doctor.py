@@ -5,7 +5,7 @@ from typing import Any
 
 from zerfoo_jax.cli.arguments import JsonOption
 
-OPTIONAL = {"matplotlib": "plot", "PIL": "images"}
+OPTIONAL = {"matplotlib": "plot", "PIL": "images", "onnx": "onnx"}
 
 
 def doctor(as_json: JsonOption = False) -> None:
