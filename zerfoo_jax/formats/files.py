@@ -51,9 +51,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise FormatError(f"cannot open the file: {getattr(error, 'strerror', None) or error}", place=str(path)) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)  # Python makes no file object of a folder
+        raise FormatError("this is no ordinary file", place=str(path))
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise FormatError("this is no ordinary file", place=str(path))
         yield file
 
 
