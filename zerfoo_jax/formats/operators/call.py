@@ -110,7 +110,7 @@ def _known(output: Any) -> Any:
     """An output of an operator on known values as a known value, unless it is large."""
     if isinstance(output, list):
         return [_known(item) for item in output]
-    return np.asarray(output) if isinstance(output, jnp.ndarray) and output.size <= MAX_KNOWN else output
+    return np.asarray(output) if isinstance(output, jnp.ndarray | np.generic) and output.size <= MAX_KNOWN else output
 
 
 def _as_tuple(outputs: Any) -> tuple[Any, ...]:

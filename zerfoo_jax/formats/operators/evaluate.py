@@ -1,6 +1,6 @@
 """Runs the operators of a graph one after another, and says beforehand which of them cannot run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from zerfoo_jax.core.layer import note_path
 from zerfoo_jax.formats.operators.call import call, signature
 from zerfoo_jax.formats.operators.graph import Attribute, OperatorGraph, OperatorNode
 from zerfoo_jax.formats.operators.table import function_of
-from zerfoo_jax.formats.operators.wiring import captured, sub_graphs
+from zerfoo_jax.formats.operators.wiring import captured_by, sub_graphs
 
 
 def check_supported(graph: OperatorGraph, place: str = "") -> None:
@@ -64,30 +64,36 @@ def evaluate(
     for i, node in enumerate(graph.nodes):
         place = node.name or f"{node.op_type}_{i}"
         own_key = None if key is None else fold_in_name(key, place)
-        outputs = run_node(node, values, opsets, place, key=own_key, train=train, concrete=concrete)
+        with note_path(place), jax.named_scope(place):
+            try:
+                around = {name: values[name] for name in captured_by(node)}
+                given = [values[name] for name in node.inputs]
+                outputs = run_node(node, given, around, opsets, key=own_key, train=train, concrete=concrete)
+            except ZerfooError as error:
+                raise type(error)([problem.under(place) for problem in error.problems]) from error
         values |= {name: x for name, x in zip(node.outputs, outputs, strict=False) if name}
     return tuple(values[value.name] for value in graph.outputs)
 
 
 def run_node(
-    node: OperatorNode, values: Mapping[str, Any], opsets: Mapping[str, int], place: str, *, concrete: bool, **mode: Any
+    node: OperatorNode,
+    inputs: Sequence[Any],
+    around: Mapping[str, Any],
+    opsets: Mapping[str, int],
+    *,
+    concrete: bool = False,
+    **mode: Any,
 ) -> tuple[Any, ...]:
-    """The outputs of one node for the values of a graph by name."""
+    """The outputs of one node for its inputs; `around` holds what graphs in its attributes use besides, by name."""
 
     def runnable(value: Attribute) -> Any:
         if isinstance(value, OperatorGraph):
-            return as_function(value, values, opsets, concrete=concrete, **mode)
+            return as_function(value, around, opsets, concrete=concrete, **mode)
         return tuple(map(runnable, value)) if isinstance(value, tuple) else value
 
     function = function_of(node.op_type, node.domain, version_of(node, opsets))
     attributes = {name: runnable(value) for name, value in node.attributes.items()}
-    with note_path(place), jax.named_scope(place):
-        try:
-            inputs = [values[name] for name in node.inputs]
-            around = [values[name] for sub in sub_graphs(node) for name in captured(sub)]
-            outputs = call(function, node.op_type, inputs, attributes, around, outputs=len(node.outputs), **mode)
-        except ZerfooError as error:
-            raise type(error)([problem.under(place) for problem in error.problems]) from error
+    outputs = call(function, node.op_type, inputs, attributes, [*around.values()], outputs=len(node.outputs), **mode)
     return tuple(map(made_concrete, outputs)) if concrete else outputs
 
 

@@ -37,6 +37,11 @@ def captured(graph: OperatorGraph) -> tuple[str, ...]:
     return tuple(found | dict.fromkeys(value.name for value in graph.outputs if value.name not in made))
 
 
+def captured_by(node: OperatorNode) -> tuple[str, ...]:
+    """The values of the graph around it that the graphs in a node's attributes use, beyond the node's own inputs."""
+    return tuple(dict.fromkeys(name for sub in sub_graphs(node) for name in captured(sub)))
+
+
 def _problems(graph: OperatorGraph, place: str, outer: frozenset[str], depth: int) -> Iterator[Problem]:
     if depth > MAX_DEPTH:
         yield Problem(f"graphs within graphs, deeper than {MAX_DEPTH}", place)
