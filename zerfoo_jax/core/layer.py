@@ -61,6 +61,11 @@ class Layer:
         del mode
         return self.forward(params, *xs), state
 
+    @property
+    def is_source(self) -> bool:
+        """Whether the layer makes its output out of nothing: a node of it has no inputs."""
+        return False
+
     def build(self, walk: "Walk", key: Array, *xs: Any, **_: Any) -> Built:
         """Initialises the layer on traced inputs and finds its output's shape; only `Composite`s override it."""
         specs = tuple(map(spec_of, xs))

@@ -41,7 +41,7 @@ def _feeding(inputs: Names, nodes: Sequence[Node]) -> Iterator[Problem]:
     known = {*inputs, *(node.name for node in nodes)}
     hints = 0
     for node in nodes:
-        if not node.inputs:
+        if not node.inputs and not node.layer.is_source:
             yield Problem("the node has no inputs", node.name, "name what feeds it in `inputs`")
         for name in node.inputs:
             if known.isdisjoint((name, source(name)[0])):
