@@ -131,7 +131,7 @@ def cast(x: Any, dtype: Any, *, saturate: bool = False, rounding: Rounding = "ne
 
 def _jax_has(dtype: Dtype) -> bool:
     wide_enough = dtype.bits < 64 or jax.dtypes.canonicalize_dtype(dtype.numpy) == dtype.numpy
-    return wide_enough and not dtype.name.startswith("float6")
+    return wide_enough and not dtype.name.startswith("float6_")
 
 
 def _rounded(xp: Any, x: Any, wanted: Dtype, rounding: Rounding) -> Any:
