@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
-from zerfoo_jax.formats import safetensors, stablehlo
+from zerfoo_jax.formats import onnx, safetensors, stablehlo
 from zerfoo_jax.formats.files import read_head
 from zerfoo_jax.formats.format import Format as Format
 from zerfoo_jax.formats.format import by_extension
@@ -17,6 +17,7 @@ from zerfoo_jax.formats.summary import Summary as Summary
 from zerfoo_jax.graph.editing.network import Network
 
 FORMATS: dict[str, Format] = {
+    "onnx": Format("onnx", "operators of the ONNX specification", (".onnx",), onnx),
     "safetensors": Format(
         "safetensors", "tensors by name", (".safetensors", ".safetensors.index.json"), safetensors, safetensors.recognises
     ),
