@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zerfoo_jax.core.errors import FormatError
-from zerfoo_jax.formats.onnx.reading import graph_of, read_model
+from zerfoo_jax.formats.files import map_file
+from zerfoo_jax.formats.onnx.reading import graph_of, parse
 from zerfoo_jax.formats.onnx.repair import needs_repair, repair
 from zerfoo_jax.formats.operators import OperatorGraph
 from zerfoo_jax.formats.operators.network import to_network
@@ -26,12 +27,13 @@ def read(path: Path, *, strict: bool = False, shapes: Mapping[str, Sequence[int]
 def read_graph(path: Path, *, strict: bool = False) -> OperatorGraph:
     """The operators in an ONNX file, whether or not they are supported."""
     place = str(path)
-    model = read_model(path)
+    model, weights = parse(map_file(path), place)
     if needs_repair(model):
         if strict:
             raise FormatError("go-metal wrote this file, which is no valid ONNX", place=place, fix="strict=False repairs it")
-        repair(model, place)
-    return graph_of(model, place, path.parent)
+        repair(model, weights, place)
+        weights = ()
+    return graph_of(model, place, path.parent, weights)
 
 
 def summarize(path: Path) -> Summary:

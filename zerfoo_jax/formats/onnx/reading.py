@@ -1,16 +1,20 @@
 """ONNX models as operators: the file's graph, its sub-graphs and its functions, which are put where they are called."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zerfoo_jax.core.errors import FormatError, brief
-from zerfoo_jax.formats.files import map_file
 from zerfoo_jax.formats.limits import MAX_DEPTH, MAX_NODES, MAX_RANK, MAX_TENSORS, check_count, check_name
 from zerfoo_jax.formats.onnx.attributes import attributes_of
 from zerfoo_jax.formats.onnx.external import Folder
 from zerfoo_jax.formats.onnx.tensors import array_of, dense_of
+from zerfoo_jax.formats.onnx.wire import check_amount, without_weights
 from zerfoo_jax.formats.operators.data_types import DATA_TYPES
 from zerfoo_jax.formats.operators.graph import Attribute, Dim, OperatorGraph, OperatorNode, Value
 from zerfoo_jax.formats.operators.wiring import check_wiring
@@ -25,38 +29,39 @@ LARGEST = 2**31 - 1
 """Bytes of one protobuf message; larger models keep their weights in files beside it."""
 
 
-def read_model(path: Path) -> "ModelProto":
-    """The message in a file; `FormatError` for what is none."""
+Weights = Sequence[memoryview | None]
+
+
+def parse(data: memoryview, place: str) -> "tuple[ModelProto, Weights]":
+    """The message in a file's bytes without its large weights, and those, for each tensor of its graph.
+
+    Raises `FormatError` for what is no model, or holds more than one may hold.
+    """
+    from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
-    data = map_file(path)
     if len(data) > LARGEST:
-        raise FormatError(f"the file has {len(data):,} bytes, over the limit of {LARGEST:,}", place=str(path))
-    return parse(data, ModelProto, str(path))
-
-
-def parse(data: memoryview | bytes, kind: Any, place: str) -> Any:
-    """The protobuf message of that kind in the bytes; `FormatError` for what is none."""
-    from google.protobuf.message import DecodeError
-
-    message = kind()
+        raise FormatError(f"the file has {len(data):,} bytes, over the limit of {LARGEST:,}", place=place)
+    check_amount(data, place)
+    rest, weights = without_weights(data, place)
+    model = ModelProto()
     try:
-        message.ParseFromString(bytes(data))
+        model.ParseFromString(rest)
     except DecodeError as error:
         raise FormatError(f"this is no ONNX model: {error}", place=place) from error
-    return message
+    return model, weights
 
 
-def graph_of(model: "ModelProto", place: str, folder: Path | None = None) -> OperatorGraph:
+def graph_of(model: "ModelProto", place: str, folder: Path | None = None, weights: Weights = ()) -> OperatorGraph:
     """The operators of a model, with its functions put where they are called.
 
-    `folder` is where tensors in files of their own are looked for. Raises `FormatError` for everything that is wrong with a
-    model: its names, types, sizes and wiring.
+    `folder` is where tensors in files of their own are looked for; `weights` are what `parse` has cut out.
+    Raises `FormatError` for everything that is wrong with a model: its names, types, sizes and wiring.
     """
     try:
         opsets = _opsets(model.opset_import, place)
         reader = _Reader(None if folder is None else Folder(folder), _functions(model, place), opsets)
-        graph = reader.graph(model.graph, place, _Scope())
+        graph = reader.graph(model.graph, place, _Scope(), weights)
         metadata = {"producer": model.producer_name, "producer_version": model.producer_version}
         metadata |= {entry.key: entry.value for entry in model.metadata_props}
     except UnicodeDecodeError as error:
@@ -124,20 +129,23 @@ class _Reader:
         self.counts[what] = self.counts.get(what, 0) + more
         check_count(self.counts[what], limit, what, place)
 
-    def graph(self, graph: "GraphProto", place: str, scope: _Scope) -> OperatorGraph:
+    def graph(self, graph: "GraphProto", place: str, scope: _Scope, weights: Weights = ()) -> OperatorGraph:
         """A graph or sub-graph."""
         if scope.depth > MAX_DEPTH:
             raise FormatError(f"graphs within graphs, deeper than {MAX_DEPTH}", place=place)
         self.count("tensors", len(graph.initializer) + len(graph.sparse_initializer), MAX_TENSORS, place)
-        parameters: dict[str, Any] = {}
-        given: list[Any] = [*graph.initializer, *graph.sparse_initializer]
-        for tensor in given:
-            sparse = hasattr(tensor, "indices")
-            name = scope.name(check_name(tensor.values.name if sparse else tensor.name, place))
+        parameters: dict[str, np.ndarray] = {}
+
+        def add(given: str, read: Callable[[str], np.ndarray]) -> None:
+            name = scope.name(check_name(given, place))
             if name in parameters:
                 raise FormatError(f"the tensor {name!r} is there twice", place=place)
-            at = f"{place}, tensor {name}"
-            parameters[name] = dense_of(tensor, at) if sparse else array_of(tensor, at, self.folder)
+            parameters[name] = read(f"{place}, tensor {name}")
+
+        for tensor, cut in zip_longest(graph.initializer, weights):
+            add(tensor.name, partial(array_of, tensor, folder=self.folder, weights=cut))
+        for sparse in graph.sparse_initializer:
+            add(sparse.values.name, partial(dense_of, sparse))
         inputs = [_value(one, place, scope) for one in graph.input]
         return OperatorGraph(
             nodes=tuple(self.nodes(graph.node, place, scope)),

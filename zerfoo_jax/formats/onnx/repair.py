@@ -4,6 +4,7 @@ Attributes lack their types, and values of zero. The weights of dense layers are
 without anything that flattens them. The batch size is the one of training.
 """
 
+from collections.abc import Sequence
 import math
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,11 @@ def needs_repair(model: "ModelProto") -> bool:
     return model.producer_name == "go-metal"
 
 
-def repair(model: "ModelProto", place: str) -> None:
-    """Changes the model to what it is meant to be."""
+def repair(model: "ModelProto", weights: Sequence[memoryview | None], place: str) -> None:
+    """Changes the model to what it is meant to be, and puts the weights that were cut out of it back."""
+    for tensor, cut in zip(model.graph.initializer, weights, strict=True):
+        if cut is not None:
+            tensor.raw_data = bytes(cut)
     for node in model.graph.node:
         for attribute in node.attribute:
             _give_type(attribute)

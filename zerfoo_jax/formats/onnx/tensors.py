@@ -32,24 +32,29 @@ _FIELD_OF = {
 """Where the values of a tensor stand that has no raw bytes; `int32_data` for all others."""
 
 
-def array_of(tensor: "TensorProto", place: str, folder: Folder | None = None) -> np.ndarray:
+def array_of(tensor: "TensorProto", place: str, folder: Folder | None = None, weights: memoryview | None = None) -> np.ndarray:
     """The array that a tensor holds; a view of the file's own bytes where they can be used as they are.
 
-    Texts are an `object` array. Without a folder there are no files beside the model. Raises `FormatError` for unknown types
+    Texts are an `object` array. Without a folder there are no files beside the model; `weights` are the tensor's raw bytes, if
+    they have been cut out of it. Raises `FormatError` for unknown types
     and sizes, values in more than one field, and any other number of bytes than shape and type say.
     """
     dtype, shape = _type_of(tensor, place)
     if tensor.data_location == _EXTERNAL:
+        if weights is not None or any(len(getattr(tensor, name)) for name in _FIELDS):
+            raise FormatError("the tensor has values both here and in a file beside the model", place=place)
         if folder is None:
             raise FormatError("the tensor is in a file beside the model, of which only the bytes are known", place=place)
         return _from_bytes(folder.view(tensor.external_data, packed_size(dtype, shape), place), dtype, shape, place)
     fields = [name for name in _FIELDS if (tensor.HasField(name) if name == "raw_data" else len(getattr(tensor, name)))]
+    if weights is not None:
+        fields = sorted({"raw_data", *fields})
     if len(fields) > 1:
         raise FormatError(f"the tensor has values in {' and '.join(fields)}", place=place)
     if not fields and math.prod(shape):
         raise FormatError(f"the tensor of shape {shape} has no values", place=place)
     if fields == ["raw_data"]:
-        return _from_bytes(memoryview(tensor.raw_data), dtype, shape, place)
+        return _from_bytes(memoryview(tensor.raw_data) if weights is None else weights, dtype, shape, place)
     name = _FIELD_OF.get(str(dtype), "int32_data")
     if fields and fields != [name]:
         raise FormatError(f"the values of a {dtype} tensor stand in {name}, not in {fields[0]}", place=place)
