@@ -18,6 +18,7 @@ from zerfoo_jax.formats.operators.families import (
     convolutions,
     dropout,
     feature_extraction,
+    features,
     filling,
     indexing,
     linear_algebra,
@@ -42,6 +43,7 @@ from zerfoo_jax.formats.operators.families import (
     signal,
     slicing,
     texts,
+    trees,
     trigonometry,
 )
 
@@ -57,6 +59,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     convolutions,
     dropout,
     feature_extraction,
+    features,
     filling,
     indexing,
     linear_algebra,
@@ -81,6 +84,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     signal,
     slicing,
     texts,
+    trees,
     trigonometry,
 )
 """Every file of this folder."""
