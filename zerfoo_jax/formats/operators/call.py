@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zerfoo_jax.core.errors import FormatError
+from zerfoo_jax.core.errors import FormatError, ShapeError, brief
 from zerfoo_jax.formats.operators.known import BufferMark, KnownMark, expect_known
 
 MAX_KNOWN = 2**20
@@ -31,6 +31,8 @@ class Signature:
     """What the function of an operator takes."""
 
     inputs: tuple[str, ...]
+    needed: int
+    """Inputs without a default, which come first."""
     variadic: bool
     known: frozenset[str]
     buffers: frozenset[str]
@@ -52,6 +54,7 @@ def signature(function: Callable[..., Any]) -> Signature:
     keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     return Signature(
         inputs=tuple(p.name for p in positional),
+        needed=sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in positional),
         variadic=any(p.kind is p.VAR_POSITIONAL for p in positional),
         known=frozenset(p.name for p in positional if KnownMark in _marks(p.annotation)),
         buffers=frozenset(p.name for p in positional if BufferMark in _marks(p.annotation)),
@@ -78,12 +81,15 @@ def call(
 
     `captured` are the values that graphs among the attributes use besides their own inputs.
 
-    Raises `FormatError` for inputs and attributes that the operator does not have, and `ShapeError` for an input that must be
-    known and is not.
+    Raises `FormatError` for inputs and attributes that the operator does not have or lacks, and `ShapeError` for an input that
+    must be known and is not, and for inputs and attributes that do not fit together.
     """
     asked = signature(function)
     if len(inputs) > len(asked.inputs) and not asked.variadic:
         raise FormatError(f"{op_type} takes at most {len(asked.inputs)} inputs, got {len(inputs)}")
+    for i in range(asked.needed):
+        if i >= len(inputs) or inputs[i] is None:
+            raise FormatError(f"{op_type} lacks its input {asked.inputs[i]!r}")
     for name in attributes.keys() - asked.attributes:
         raise FormatError(f"{op_type} has no attribute {name!r}")
     for name in asked.required - attributes.keys():
@@ -94,11 +100,25 @@ def call(
         for i, x in enumerate(inputs)
     ]
 
-    if mode.get("key") is not None or not all(map(_is_known, (*inputs, *captured))):
-        return _as_tuple(function(*given, **attributes, **mode))
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        outputs = _as_tuple(function(*given, **attributes, **mode))
-        return tuple(_known(output) for output in outputs)
+    try:
+        if mode.get("key") is not None or not all(map(_is_known, (*inputs, *captured))):
+            return _as_tuple(function(*given, **attributes, **mode))
+        with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+            outputs = _as_tuple(function(*given, **attributes, **mode))
+            return tuple(_known(output) for output in outputs)
+    except _MISFITS as error:
+        taken = ", ".join(_described(x) for x in inputs)
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ShapeError(f"{op_type} cannot take ({taken}) with its attributes: {brief(reason)}") from error
+
+
+_MISFITS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What NumPy and JAX raise for arrays and numbers that do not fit together."""
+
+
+def _described(value: Any) -> str:
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    return type(value).__name__ if dtype is None else f"{dtype}{list(shape or ())}"
 
 
 def _is_known(value: Any) -> bool:
