@@ -12,6 +12,7 @@ from zerfoo_jax.formats.operators.arrays import held, is_text
 from zerfoo_jax.formats.operators.data_types import dtype_of
 from zerfoo_jax.formats.operators.known import expect_known
 from zerfoo_jax.numeric.dtypes import cast
+from zerfoo_jax.numeric.dtypes import dtype_of as entry_of
 
 
 def Cast(input: Any, *, to: int, saturate: int = 1, round_mode: str = "up") -> Any:
@@ -33,10 +34,12 @@ def BitCast(input: Any, *, to: int) -> Any:
     x, dtype = jnp.asarray(input), held(dtype_of(to))
     if dtype.kind in "cO" or x.dtype.kind == "c":
         raise FormatError(f"BitCast from {x.dtype.name} to {dtype.name} is not supported")
-    if dtype == np.bool_:
-        return x.astype(np.uint8) != 0
     x = x.astype(np.uint8) if x.dtype == np.bool_ else x
-    return lax.bitcast_convert_type(x, dtype)
+    plain = np.dtype(np.uint8) if dtype == np.bool_ else dtype
+    if entry_of(plain).bits != entry_of(x.dtype).bits:
+        raise FormatError(f"BitCast from {x.dtype.name} to {dtype.name}, which is not as wide")
+    bits = lax.bitcast_convert_type(x, plain)
+    return bits != 0 if dtype == np.bool_ else bits
 
 
 def _cast(x: Any, dtype: np.dtype[Any], saturate: int, round_mode: str) -> Any:

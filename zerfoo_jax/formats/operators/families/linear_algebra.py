@@ -41,10 +41,7 @@ def Einsum(*Inputs: Any, equation: str) -> Any:
     """The sum of products that the equation names, such as `bij,bjk->bik`."""
     if len(Inputs) != equation.count(",") + 1:
         raise FormatError(f"the equation {equation!r} does not fit {len(Inputs)} inputs")
-    operands = [jnp.asarray(x) for x in Inputs]
-    half = is_half(operands[0])
-    result = jnp.einsum(equation.replace(" ", ""), *operands, preferred_element_type=jnp.float32 if half else None)
-    return result.astype(operands[0].dtype)
+    return jnp.einsum(equation.replace(" ", ""), *(jnp.asarray(x) for x in Inputs))
 
 
 def Det(X: Any) -> Any:

@@ -102,6 +102,6 @@ def DynamicQuantizeLinear(x: Any) -> tuple[Any, Any, Any]:
     """x as uint8 by its own range widened to hold 0, the scale, and the zero point."""
     x = jnp.asarray(x)
     low, high = jnp.min(x, initial=0), jnp.max(x, initial=0)
-    scale = jnp.where(high == low, jnp.ones((), x.dtype), high - low) / 255
+    scale = jnp.where(high == low, jnp.ones((), x.dtype), (high - low) / 255)
     zero = jnp.rint(jnp.clip(-low / scale, 0, 255))
     return cast(jnp.rint(_quotient(x, scale)) + zero, np.uint8), scale, cast(zero, np.uint8)
