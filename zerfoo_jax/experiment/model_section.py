@@ -1,13 +1,14 @@
 """What a config's `model` section means: a model to be initialised, or one from a file with its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from zerfoo_jax.core.errors import ConfigError, FormatError, brief
+from zerfoo_jax.core.errors import ConfigError, FormatError, Problem, brief
 from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.formats import load
+from zerfoo_jax.formats.names import flatten
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.models import model_from_config
 
@@ -23,10 +24,22 @@ def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Wa
     if FILE not in section:
         return *model_from_config(section, inputs), None
     network = _network_in(section)
-    result = walk(network.model, inputs) if inputs else Walk()
-    if result.problems:
-        raise ConfigError([problem.under("model") for problem in result.problems])
+    if inputs is None:
+        return network.model, Walk(), network
+    result = walk(network.model, inputs)
+    problems = result.problems or list(_misfits(network, result))
+    if problems:
+        raise ConfigError([problem.under("model") for problem in problems])
     return network.model, result, network
+
+
+def _misfits(network: Network, result: Walk) -> Iterator[Problem]:
+    """Parameters of the file that the data would need in other shapes."""
+    wanted, found = flatten(result.visits[-1].params), flatten(network.params)
+    for name in wanted.keys() & found.keys():
+        if wanted[name].shape != found[name].shape:
+            cause = f"{name} is {tuple(found[name].shape)} in the file, this data needs {tuple(wanted[name].shape)}"
+            yield Problem(cause, fix="give it the data that the model was made for, or replace the layer")
 
 
 def _network_in(section: Mapping[str, Any]) -> Network:
