@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
-from zerfoo_jax.formats import onnx, safetensors, stablehlo
+from zerfoo_jax.formats import onnx, safetensors, stablehlo, zmf
 from zerfoo_jax.formats.files import read_head
 from zerfoo_jax.formats.format import Format as Format
 from zerfoo_jax.formats.format import by_extension
@@ -22,6 +22,7 @@ FORMATS: dict[str, Format] = {
         "safetensors", "tensors by name", (".safetensors", ".safetensors.index.json"), safetensors, safetensors.recognises
     ),
     "stablehlo": Format("stablehlo", "a network's evaluation, to run without its code", (".stablehlo",), stablehlo),
+    "zmf": Format("zmf", "any model without loss, or operators as Zerfoo and ZONNX write them", (".zmf",), zmf),
 }
 """What a model's file may be, by name."""
 
