@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from functools import partial, reduce
 import math
 
-import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.forms import are_for_cpu
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.layers.convolutions.depthwise_taps import depthwise
 from zerfoo_jax.layers.convolutions.windows import Edges, extents
 from zerfoo_jax.numeric import widened
 
-_LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
+LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
+"""How XLA names the axes of the input, the kernel and the output, by the number of spatial axes."""
 
 _FULL_GROUP = 32
 """Channels from which a convolution is efficient: narrower groups are joined, their kernels on the diagonal among zeros."""
@@ -37,10 +38,10 @@ def convolve(x: Array, kernel: Array, strides: Numbers, padding: Sequence[Edges]
     [1.0, 5.0]
     """
     axes = x.ndim - 2
-    if jax.default_backend() == "cpu":
+    if are_for_cpu():
         return _convolve_on_cpu(x, kernel, tuple(strides), tuple(padding), tuple(dilation), groups)
     return lax.conv_general_dilated(
-        x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=_LAYOUTS[axes], feature_group_count=groups
+        x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=LAYOUTS[axes], feature_group_count=groups
     )
 
 
@@ -61,7 +62,7 @@ def _convolve_on_cpu(
     if any(sum(pair) >= reach for pair, reach in zip(padding, extents(taps, dilation), strict=True)):
         # A larger output than input: the kernel's gradient is slow unless the zeros are there in fact.
         x, padding = pad_spatially(x, padding), ((0, 0),) * len(taps)
-    return lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=_LAYOUTS[len(taps)])
+    return lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=LAYOUTS[len(taps)])
 
 
 def pad_spatially(x: Array, padding: Sequence[Edges], value: float = 0.0) -> Array:

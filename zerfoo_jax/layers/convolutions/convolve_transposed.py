@@ -14,8 +14,9 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.forms import are_as_defined, are_for_cpu
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.layers.convolutions.convolve import convolve, pad_spatially
+from zerfoo_jax.layers.convolutions.convolve import LAYOUTS, convolve, pad_spatially
 from zerfoo_jax.layers.convolutions.windows import Edges, extents
 from zerfoo_jax.numeric import wide_dtype
 
@@ -35,13 +36,34 @@ def convolve_transposed(
     >>> convolve_transposed(ones, jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), (2,), ((0, 0),), (1,)).ravel().tolist()
     [1.0, 2.0, 4.0, 2.0, 3.0]
     """
-    if jax.default_backend() == "cpu" and groups == 1 and max(strides) > 1:
+    if are_as_defined():
+        return _as_defined(x, kernel, strides, cut, dilation, groups)
+    if are_for_cpu() and groups == 1 and max(strides) > 1:
         overlap = any(reach > stride for reach, stride in zip(extents(kernel.shape[:-2], dilation), strides, strict=True))
         by_products = _overlapping if overlap else _by_products
         return by_products(x, kernel, tuple(strides), tuple(cut), tuple(dilation))
     spans = _spans(x, kernel, strides, cut, dilation)
     y, begins = _by_phases(x, kernel, strides, dilation, groups, spans)
     return _cut_out(y, spans, begins)
+
+
+def _as_defined(x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges], dilation: Numbers, groups: int) -> Array:
+    """A convolution of the input with zeros put between its elements."""
+    axes = range(len(strides))
+    padding = [
+        (reach - 1 - low, reach - 1 - high)
+        for reach, (low, high) in zip(extents(kernel.shape[:-2], dilation), cut, strict=True)
+    ]
+    return lax.conv_general_dilated(
+        x,
+        jnp.flip(kernel, axes),
+        (1,) * len(axes),
+        padding,
+        lhs_dilation=strides,
+        rhs_dilation=dilation,
+        dimension_numbers=LAYOUTS[len(axes)],
+        feature_group_count=groups,
+    )
 
 
 def _spans(x: Array, kernel: Array, strides: Numbers, cut: Sequence[Edges], dilation: Numbers) -> list[Edges]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import jax
 from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ShapeError
 from zerfoo_jax.core.fields import Fraction, PositiveFloat
+from zerfoo_jax.core.forms import are_as_defined, are_for_cpu
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
@@ -148,13 +148,17 @@ class LayerNorm(Layer):
 
     def forward(self, params: Params, x: Array) -> Array:
         wide = widened(x)
-        if jax.default_backend() == "cpu":
+        if are_for_cpu():
             scale, bias = (
                 jnp.asarray(params[name], wide.dtype) if name in params else jnp.full(x.shape[-1], neutral, wide.dtype)
                 for name, neutral in (("scale", 1), ("bias", 0))
             )
             return jnp.astype(normalised_rows(wide, scale, bias, self.epsilon), x.dtype)
-        mean, var = moments(wide, partial(jnp.mean, axis=-1, keepdims=True))
+        mean_of = partial(jnp.mean, axis=-1, keepdims=True)
+        if are_as_defined():
+            centred = wide - mean_of(wide)
+            return affine(params, centred * lax.rsqrt(mean_of(jnp.square(centred)) + self.epsilon), x.dtype)
+        mean, var = moments(wide, mean_of)
         return affine(params, (wide - mean) * lax.rsqrt(var + self.epsilon), x.dtype)
 
 

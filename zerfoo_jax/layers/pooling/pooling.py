@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar
 
+from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.forms import are_as_defined
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State
@@ -74,6 +76,10 @@ class _Pool(Layer):
     def _reduce(self, x: Array, outside: float, combine: Callable[[Array, Array], Array]) -> Array:
         """Combines each window's elements, `outside` standing in the padding."""
         window, strides, padding = self._geometry(x)
+        if are_as_defined():
+            as_defined = lax.max if combine is first_max else lax.add
+            sizes, steps = (1, *window, 1), (1, *strides, 1)
+            return lax.reduce_window(x, np.asarray(outside, x.dtype), as_defined, sizes, steps, ((0, 0), *padding, (0, 0)))
         x = pad_spatially(x, padding, outside)
         # The last axis first: the first of equals along each row, then the first such row, is the first in row order.
         for axis in reversed(range(len(window))):
