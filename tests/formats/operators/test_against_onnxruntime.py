@@ -10,7 +10,7 @@ from tests.support.onnx_cases.shaping import CASES as SHAPING
 from tests.support.onnx_operators import by_onnxruntime, ours
 
 CASES = {f"{case.op_type}-{case.version}-{i}": case for i, case in enumerate([*ELEMENTWISE, *REDUCING, *SHAPING])}
-SOME = sorted(CASES)[::20]
+SOME = sorted(CASES)[::40]
 
 
 def compare(case: Case) -> None:
