@@ -27,6 +27,8 @@ class Folder:
         for entry in entries:
             if entry.key in found or entry.key not in _KEYS:
                 raise FormatError(f"external_data holds {brief(entry.key)} twice, or that is no key of it", place=place)
+            if not isinstance(entry.value, str):  # protobuf gives bytes for what is no text
+                raise FormatError(f"external_data: {entry.key} is no text in UTF-8", place=place)
             found[entry.key] = entry.value
         path = beside(self.path, found.get("location", ""), place)
         if path not in self.opened:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_OPSET = 28
 """The newest version of ONNX's own operators that is known here."""
 
+MAX_CALLS = 10_000
+"""Calls of functions in a model."""
+
 LARGEST = 2**31 - 1
 """Bytes of one protobuf message; larger models keep their weights in files beside it."""
 
@@ -58,23 +61,27 @@ def graph_of(model: "ModelProto", place: str, folder: Path | None = None, weight
     `folder` is where tensors in files of their own are looked for; `weights` are what `parse` has cut out.
     Raises `FormatError` for everything that is wrong with a model: its names, types, sizes and wiring.
     """
-    try:
-        opsets = _opsets(model.opset_import, place)
-        reader = _Reader(None if folder is None else Folder(folder), _functions(model, place), opsets)
-        graph = reader.graph(model.graph, place, _Scope(), weights)
-        metadata = {"producer": model.producer_name, "producer_version": model.producer_version}
-        metadata |= {entry.key: entry.value for entry in model.metadata_props}
-    except UnicodeDecodeError as error:
-        raise FormatError(f"a name is no text in UTF-8: {error}", place=place) from error
-    graph = replace(graph, opsets=opsets, metadata=metadata)
+    opsets = _opsets(model.opset_import, place)
+    reader = _Reader(None if folder is None else Folder(folder), _functions(model, place), opsets)
+    graph = reader.graph(model.graph, place, _Scope(), weights)
+    graph = replace(graph, opsets=opsets, metadata=_metadata(model, place))
     check_wiring(graph, place)
     return graph
+
+
+def _metadata(model: "ModelProto", place: str) -> dict[str, str]:
+    found = {"producer": model.producer_name, "producer_version": model.producer_version}
+    found |= {entry.key: entry.value for entry in model.metadata_props}
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):  # protobuf gives bytes for what is no text
+            raise FormatError(f"{brief(name)}: {brief(value)} in the metadata is no text in UTF-8", place=place)
+    return found
 
 
 def _opsets(imports: Iterable[Any], place: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for entry in imports:
-        domain = _domain(entry.domain)
+        domain = _domain(entry.domain, place)
         if domain in found:
             raise FormatError(f"the domain {brief(domain)} is imported twice", place=place)
         if not 1 <= entry.version <= (MAX_OPSET if domain == "" else LARGEST):
@@ -85,8 +92,8 @@ def _opsets(imports: Iterable[Any], place: str) -> dict[str, int]:
     return found
 
 
-def _domain(name: str) -> str:
-    return "" if name == "ai.onnx" else name
+def _domain(name: str, place: str) -> str:
+    return "" if name in ("", "ai.onnx") else check_name(name, place)
 
 
 _Key = tuple[str, str, str]
@@ -95,7 +102,7 @@ _Key = tuple[str, str, str]
 def _functions(model: "ModelProto", place: str) -> "dict[_Key, FunctionProto]":
     found: dict[_Key, FunctionProto] = {}
     for function in model.functions:
-        key = (_domain(function.domain), check_name(function.name, place), function.overload)
+        key = (_domain(function.domain, place), check_name(function.name, place), function.overload)
         if key in found:
             raise FormatError(f"the function {brief(function.name)} is there twice", place=place)
         found[key] = function
@@ -153,7 +160,7 @@ class _Reader:
             inputs=tuple(one for one in inputs if one.name not in parameters),
             outputs=tuple(_value(one, place, scope) for one in graph.output),
             parameters=parameters,
-            name=graph.name,
+            name=check_name(graph.name, place) if graph.name else "",
         )
 
     def nodes(self, nodes: "Iterable[NodeProto]", place: str, scope: _Scope) -> Iterator[OperatorNode]:
@@ -184,12 +191,13 @@ class _Reader:
             outputs=tuple(map(scope.name, node.output)),
             attributes=attributes,
             name=scope.prefix + node.name if node.name else "",
-            domain=_domain(node.domain),
+            domain=_domain(node.domain, place),
         )
 
     def body(self, key: _Key, call: OperatorNode, place: str, scope: _Scope) -> Iterator[OperatorNode]:
         """The operators of a function in the place of its call."""
         function = self.functions[key]
+        self.count("calls", 1, MAX_CALLS, place)
         if key in scope.calls or len(scope.calls) >= MAX_DEPTH:
             raise FormatError(f"the function {function.name!r} calls itself, or calls are nested too deep", place=place)
         for domain, version in _opsets(function.opset_import, place).items():
@@ -206,7 +214,7 @@ class _Reader:
         inner = _Scope(
             depth=scope.depth + 1,
             calls=(*scope.calls, key),
-            prefix=f"{next(filter(None, call.outputs), call.name)}/",
+            prefix=f"{function.name}.{self.counts['calls']}/",
             names={name: value for name, value in results.items() if value} | arguments,
             attributes={**defaults, **call.attributes},
         )
@@ -238,7 +246,7 @@ def _shape(shape: "TensorShapeProto", place: str) -> tuple[Dim, ...]:
 
 def _dim(dim: Any, place: str) -> Dim:
     if dim.WhichOneof("value") == "dim_param":
-        return dim.dim_param or None
+        return check_name(dim.dim_param, place) if dim.dim_param else None
     if not dim.HasField("dim_value"):
         return None
     if dim.dim_value < -1:

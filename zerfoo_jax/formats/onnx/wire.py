@@ -5,12 +5,11 @@ stay where they are in the file.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.formats.limits import MAX_DEPTH, check_count
 
-MAX_FIELDS = 1_000_000
+MAX_FIELDS = 400_000
 """Fields of all messages in a file."""
 
 CUT_FROM = 256
@@ -41,35 +40,28 @@ INSIDE: dict[str, dict[int, str]] = {
 """Which fields of a message are messages, by their numbers in onnx.proto."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """A field of a message: its number, and where it and its payload are in the bytes."""
-
-    number: int
-    delimited: bool
-    start: int
-    payload: int
-    end: int
+Field = tuple[int, bool, int, int, int]
+"""A field of a message: its number, whether it is bytes of a length, where it, its payload and its end are in the bytes."""
 
 
 def fields(data: memoryview, start: int, end: int, place: str) -> Iterator[Field]:
     """The fields of the message in these bytes; `FormatError` where they are no message."""
     at = start
     while at < end:
-        key, payload = _varint(data, at, end, place)
-        kind, size = key & 7, 0
-        if kind == 0:
-            _, stop = _varint(data, payload, end, place)
-        elif kind == 2:
+        key, payload = (data[at], at + 1) if data[at] < 128 else _varint(data, at, end, place)
+        kind = key & 7
+        if kind == 2:
             size, payload = _varint(data, payload, end, place)
             stop = payload + size
+        elif kind == 0:
+            _, stop = _varint(data, payload, end, place)
         elif kind in (1, 5):
             stop = payload + (8 if kind == 1 else 4)
         else:
             raise FormatError(f"this is no ONNX model: byte {at:,} begins no field", place=place)
-        if stop > end or key >> 3 == 0:
+        if stop > end or key < 8:
             raise FormatError(f"this is no ONNX model: the field at byte {at:,} does not end", place=place)
-        yield Field(key >> 3, kind == 2, at, payload, stop)
+        yield key >> 3, kind == 2, at, payload, stop
         at = stop
 
 
@@ -94,12 +86,12 @@ def check_amount(data: memoryview, place: str) -> None:
         if depth > 3 * MAX_DEPTH:
             raise FormatError(f"graphs within graphs, deeper than {MAX_DEPTH}", place=place)
         inside = INSIDE[kind]
-        for field in fields(data, start, end, place):
+        for number, delimited, _, payload, stop in fields(data, start, end, place):
             count += 1
             if count > MAX_FIELDS:
                 check_count(count, MAX_FIELDS, "fields", place)
-            if field.delimited and field.number in inside:
-                waiting.append((inside[field.number], field.payload, field.end, depth + 1))
+            if delimited and number in inside:
+                waiting.append((inside[number], payload, stop, depth + 1))
 
 
 def without_weights(data: memoryview, place: str) -> tuple[bytes, list[memoryview | None]]:
@@ -107,31 +99,32 @@ def without_weights(data: memoryview, place: str) -> tuple[bytes, list[memoryvie
     parts: list[bytes | memoryview] = []
     weights: list[memoryview | None] = []
     graphs = 0
-    for field in fields(data, 0, len(data), place):
-        if field.number == GRAPH and field.delimited:
+    for number, delimited, start, payload, end in fields(data, 0, len(data), place):
+        if number == GRAPH and delimited:
             graphs += 1
-            parts += _delimited(GRAPH, b"".join(_graph(data, field, place, weights)))
+            parts += _delimited(GRAPH, b"".join(_graph(data, payload, end, place, weights)))
         else:
-            parts.append(data[field.start : field.end])
+            parts.append(data[start:end])
     if graphs != 1:
         raise FormatError(f"a model has one graph, this file has {graphs}", place=place)
     return b"".join(parts), weights
 
 
-def _graph(data: memoryview, graph: Field, place: str, weights: list[memoryview | None]) -> Iterator[bytes | memoryview]:
-    for field in fields(data, graph.payload, graph.end, place):
-        if field.number != INITIALIZER or not field.delimited:
-            yield data[field.start : field.end]
+def _graph(
+    data: memoryview, start: int, end: int, place: str, weights: list[memoryview | None]
+) -> Iterator[bytes | memoryview]:
+    for number, delimited, at, payload, stop in fields(data, start, end, place):
+        if number != INITIALIZER or not delimited:
+            yield data[at:stop]
             continue
-        parts = list(fields(data, field.payload, field.end, place))
-        large = [one for one in parts if one.number == RAW_DATA and one.delimited and one.end - one.payload >= CUT_FROM]
+        parts = list(fields(data, payload, stop, place))
+        large = [one for one in parts if one[:2] == (RAW_DATA, True) and one[4] - one[3] >= CUT_FROM]
         if len(large) != 1:
             weights.append(None)
-            yield data[field.start : field.end]
+            yield data[at:stop]
             continue
-        weights.append(data[large[0].payload : large[0].end])
-        kept = b"".join(data[one.start : one.end] for one in parts if one is not large[0])
-        yield from _delimited(INITIALIZER, kept)
+        weights.append(data[large[0][3] : large[0][4]])
+        yield from _delimited(INITIALIZER, b"".join(data[one[2] : one[4]] for one in parts if one is not large[0]))
 
 
 def _delimited(number: int, payload: bytes) -> tuple[bytes, bytes]:

@@ -1,12 +1,13 @@
 """Runs the operators of a graph one after another, and says beforehand which of them cannot run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from zerfoo_jax.core.errors import FormatError, Problem, ZerfooError
+from zerfoo_jax.core.errors import FormatError, Problem, ZerfooError, brief
+from zerfoo_jax.core.fields import check_value, options
 from zerfoo_jax.core.keys import fold_in_name
 from zerfoo_jax.core.layer import note_path
 from zerfoo_jax.formats.operators.call import call, signature
@@ -26,18 +27,32 @@ def _unsupported(graph: OperatorGraph, opsets: Mapping[str, int], place: str) ->
     for i, node in enumerate(graph.nodes):
         at = f"{place}, node {node.name or i}" if place else node.name or f"node {i}"
         try:
-            asked = signature(function_of(node.op_type, node.domain, version_of(node, opsets)))
+            function = function_of(node.op_type, node.domain, version_of(node, opsets))
         except FormatError as error:
             yield from (problem.under(at) for problem in error.problems)
             continue
+        asked = signature(function)
         if len(node.inputs) > len(asked.inputs) and not asked.variadic:
             yield Problem(f"{node.op_type} takes at most {len(asked.inputs)} inputs, got {len(node.inputs)}", at)
         for name in sorted(node.attributes.keys() - asked.attributes):
             yield Problem(f"{node.op_type} has no attribute {name!r}", at)
+        for name, complaint in _misfits(function, node):
+            yield Problem(f"{node.op_type}.{name} = {brief(node.attributes[name])}: {complaint}", at)
         for name in sorted(asked.required - node.attributes.keys()):
             yield Problem(f"{node.op_type} lacks its attribute {name!r}", at)
         for sub in sub_graphs(node):
             yield from _unsupported(sub, opsets, at)
+
+
+def _misfits(function: Callable[..., Any], node: OperatorNode) -> Iterator[tuple[str, str]]:
+    """The attributes that are not of the kind that the function takes, and what is wrong with them."""
+    hints = options(function)
+    for name, value in node.attributes.items():
+        if name in hints and not isinstance(value, OperatorGraph):
+            # Which floats there are is of no concern here, and infinity is one.
+            _, complaint = check_value(hints[name], 0.0 if isinstance(value, float) else value)
+            if complaint:
+                yield name, complaint
 
 
 def version_of(node: OperatorNode, opsets: Mapping[str, int]) -> int:

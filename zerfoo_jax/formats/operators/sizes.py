@@ -6,7 +6,7 @@ import math
 from zerfoo_jax.core.errors import FormatError, brief
 from zerfoo_jax.formats.limits import MAX_RANK
 
-MAX_OUTPUT = 2**31
+MAX_OUTPUT = 2**28
 """Elements of an array that an operator makes larger than its inputs, such as Expand or ConstantOfShape."""
 
 
