@@ -19,7 +19,7 @@ start as zeros. Arrays are NumPy's: a PyTorch state dict becomes one by
 `{name: tensor.numpy() for name, tensor in module.state_dict().items()}`.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -112,16 +112,15 @@ def from_state_dict(model: Layer, names: Names, state_dict: Mapping[str, np.ndar
     problems = [
         Problem(f"unexpected: {name} of shape {np.shape(array)}") for name, array in state_dict.items() if name not in names
     ]
-    values = {path: np.empty(spec.shape, spec.dtype) for path, spec in wanted.items()}
+    shapes = {name: _shapes(tensor, wanted) for name, tensor in _held(names)}
     for name, tensor in _held(names):
-        shapes = _shapes(tensor, wanted)
-        cause = _complaint(name, state_dict.get(name), _joined(shapes, tensor.axis))
-        if cause:
-            problems.append(Problem(cause, ", ".join(tensor.leaves)))
-        else:
-            _fill(values, tensor, np.asarray(state_dict[name]), shapes)
+        cause = _complaint(name, state_dict.get(name), _joined(shapes[name], tensor.axis))
+        problems += [Problem(cause, ", ".join(tensor.leaves))] if cause else []
     if problems:
         raise CheckpointError(problems)
+    values = {path: np.empty(spec.shape, spec.dtype) for path, spec in wanted.items()}
+    for name, tensor in _held(names):
+        _fill(values, tensor, np.asarray(state_dict[name]), shapes[name])
 
     def value(keys: Any, spec: Spec) -> Array:
         return jnp.zeros(spec.shape, spec.dtype) if _of_one_step(keys) else jnp.asarray(values[_path(keys)])
@@ -173,8 +172,8 @@ def _expect_fitting(names: Names, leaves: Mapping[str, Any]) -> None:
             filled[path].append(tensor.index)
     problems = [Problem("the map fills a leaf that the model does not have", path) for path in filled if path not in leaves]
     for path, leaf in leaves.items():
-        depth = leaf.shape[0] if leaf.shape else 0
-        if Counter(filled[path]) not in (Counter([None]), Counter(range(depth))):
+        found, depth = filled[path], leaf.shape[0] if leaf.shape else 0
+        if found != [None] and (len(found) != depth or set(found) != set(range(len(found)))):
             problems.append(Problem("the map does not fill this leaf exactly once", path))
     if problems:
         raise CheckpointError([replace(p, fix="make the map with the arguments of the model") for p in problems])
