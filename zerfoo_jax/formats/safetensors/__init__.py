@@ -6,11 +6,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.formats.safetensors.conversion import SCALE, restore_tensors
 from zerfoo_jax.formats.safetensors.conversion import convert_tensors as convert_tensors
 from zerfoo_jax.formats.safetensors.header import LENGTH
+from zerfoo_jax.formats.safetensors.hub import from_hub
 from zerfoo_jax.formats.safetensors.loom import Compatibility
 from zerfoo_jax.formats.safetensors.network import INPUTS, MODEL, described, network_of, network_tensors, nodes
 from zerfoo_jax.formats.safetensors.tensors import Tensors as Tensors
@@ -18,6 +18,7 @@ from zerfoo_jax.formats.safetensors.tensors import from_bytes as from_bytes
 from zerfoo_jax.formats.safetensors.tensors import read_tensors as read_tensors
 from zerfoo_jax.formats.safetensors.writing import to_bytes as to_bytes
 from zerfoo_jax.formats.safetensors.writing import write_tensors as write_tensors
+from zerfoo_jax.formats.structure import infer_structure
 from zerfoo_jax.formats.summary import Summary, TensorSummary
 from zerfoo_jax.graph.editing.network import Network
 
@@ -30,13 +31,16 @@ def recognises(head: bytes) -> bool:
 def read(path: Path, *, compatibility: Compatibility | None = None) -> Network:
     """The network in a file, its parameters mapped into memory; tensors that were converted have their first values again.
 
-    A file that this package wrote says what its model is; see `network`. Raises `FormatError` for one that does not say it.
+    A file that this package wrote says what its model is; see `network`. Any other is one of the Hugging Face hub, where a
+    `config.json` of a known `model_type` lies beside it; or else what its tensors' names and shapes say, as long as that is a
+    plain chain of layers: see `formats.structure`, which also tells what it leaves open. Raises `FormatError` for a file that
+    breaks any rule, and for tensors that are of no known model.
     """
     tensors = read_tensors(path, compatibility=compatibility)
     arrays = restore_tensors(tensors, tensors.metadata)
-    if MODEL not in tensors.metadata:
-        raise FormatError("the file holds tensors but does not say of what model", place=str(path))
-    return network_of(arrays, tensors.metadata, str(path))
+    if MODEL in tensors.metadata:
+        return network_of(arrays, tensors.metadata, str(path))
+    return from_hub(path.parent, arrays) or infer_structure(arrays, compatibility=compatibility).network()
 
 
 def write(network: Network, path: Path, *, tensor_dtype: str | None = None, max_shard_bytes: PositiveInt | None = None) -> None:
