@@ -181,6 +181,8 @@ def work(name: str, seeds: list[bytes], seed: int, indices: range, results: Conn
     resource.setrlimit(resource.RLIMIT_CORE, (0, limit))
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         path = Path(folder, "input" + format.extensions[0])
+        path.write_bytes(seeds[0])
+        read(format, path)  # what is loaded on first use is not the inputs' doing
         for index in indices:
             results.send((index, "begun", ""))
             path.write_bytes(mutated(seeds, seed, index))
