@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tests.support.onnx_cases.elementwise import CASES as ELEMENTWISE
-from tests.support.onnx_cases.making import Case
-from tests.support.onnx_cases.reducing import CASES as REDUCING
-from tests.support.onnx_cases.shaping import CASES as SHAPING
 from tests.support.onnx_operators import by_onnxruntime, ours
+from tests.support.operator_cases.elementwise import CASES as ELEMENTWISE
+from tests.support.operator_cases.making import Case
+from tests.support.operator_cases.reducing import CASES as REDUCING
+from tests.support.operator_cases.shaping import CASES as SHAPING
 
 CASES = {f"{case.op_type}-{case.version}-{i}": case for i, case in enumerate([*ELEMENTWISE, *REDUCING, *SHAPING])}
 SOME = sorted(CASES)[::40]

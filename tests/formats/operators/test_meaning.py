@@ -47,6 +47,15 @@ def test_sums_of_half_precision_are_taken_in_float32(op_type: str) -> None:
     assert total.dtype == np.float16 and total[-1] == exact
 
 
+def test_integer_sums_are_exact_beyond_what_float32_holds() -> None:
+    random = np.random.default_rng(0)
+    x, w = random.integers(250, 256, (2, 301)).astype(np.uint8), random.integers(250, 256, (3, 301)).astype(np.uint8)
+    exact = x.astype(np.int64) @ w.T.astype(np.int64)
+    assert exact.min() > 2**24
+    np.testing.assert_array_equal(ours("MatMulInteger", 10, [x, w.T], {})[0], exact)
+    np.testing.assert_array_equal(ours("ConvInteger", 10, [x[..., None, None], w[..., None, None]], {})[0][..., 0, 0], exact)
+
+
 def test_shifts_of_signed_integers() -> None:
     x, amounts = np.array([-8, -8, -8, 8, 8], np.int8), np.array([1, 8, -1, 9, 2], np.int8)
     assert ours("BitShift", 28, [x, amounts], {"direction": "RIGHT"})[0].tolist() == [-4, -1, -1, 0, 2]

@@ -1,6 +1,8 @@
 """Products of matrices and convolutions of quantised numbers, with sums in int32."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +13,9 @@ from zerfoo_jax.formats.operators.families.quantization import moved, narrowed
 from zerfoo_jax.formats.operators.known import Buffer
 
 Ints = Sequence[int]
+
+EXACT = 2**24
+"""Whole numbers up to here are exact in float32."""
 
 
 def MatMulInteger(A: Any, B: Any, a_zero_point: Buffer | None = None, b_zero_point: Buffer | None = None) -> Any:
@@ -49,10 +54,8 @@ def ConvInteger(
     strides: Ints = (),
 ) -> Any:
     """The convolution of (x - zero point) with (w - zero point) in int32; margins hold the zero point of x."""
-    x, w = _shifted(x, x_zero_point), _shifted(w, _along(w_zero_point, 0, w.ndim))
-    return Conv(
-        x,
-        w,
+    convolve = partial(
+        Conv,
         auto_pad=auto_pad,
         dilations=dilations,
         group=group,
@@ -60,6 +63,27 @@ def ConvInteger(
         pads=pads,
         strides=strides,
     )
+    return _in_parts(convolve, _shifted(x, x_zero_point), _shifted(w, _along(w_zero_point, 0, w.ndim)), group)
+
+
+def _in_parts(convolve: Callable[[Any, Any], Any], x: Any, w: Any, group: int) -> Any:
+    """The convolution of whole numbers of up to 255 in magnitude, exact and in the form that back ends run fast.
+
+    Sums below 2²⁴ are exact in float32: so many channels are convolved at a time, and the parts are added in int32.
+    """
+    channels = w.shape[1]
+    at_once = EXACT // (255**2 * max(math.prod(w.shape[2:]), 1))
+    if at_once == 0 or group < 1 or x.shape[1] != group * channels:
+        return convolve(x, w)
+    grouped = x.reshape((x.shape[0], group, channels, *x.shape[2:]))
+    total = None
+    for start in range(0, channels, at_once):
+        own = grouped[:, :, start : start + at_once]
+        own = own.reshape((x.shape[0], group * own.shape[2], *x.shape[2:]))
+        part = convolve(own.astype(jnp.float32), w[:, start : start + at_once].astype(jnp.float32))
+        part = jnp.rint(part).astype(jnp.int32)
+        total = part if total is None else total + part
+    return convolve(x, w) if total is None else total
 
 
 def QLinearConv(

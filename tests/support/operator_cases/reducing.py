@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.support.onnx_cases.making import Cases, int8s, int64, integers, normal, scalar, uint8s
+from tests.support.operator_cases.making import Cases, int8s, int64, integers, normal, scalar, uint8s
 
 CASES = Cases()
 case = CASES.case

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.support.onnx_cases.making import Cases, int64, integers, normal
+from tests.support.operator_cases.making import Cases, int64, integers, normal
 
 CASES = Cases()
 case = CASES.case
