@@ -142,6 +142,15 @@ def test_a_field_that_no_file_has_a_place_for_is_refused(value, path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("depth", [60, 400])
+def test_layers_that_are_nested_too_deep_to_be_read_are_not_written(depth, path):
+    layer = L.Dense(1)
+    for _ in range(depth):
+        layer = L.Residual(layer)
+    with pytest.raises(ConfigError, match="nested"):
+        zmf.write(Network(layer, {}, {}, (SPEC((1, 1), jnp.float32),)), path)
+
+
 def test_further_arrays_and_texts_go_along(path):
     network = network_of(L.Dense(3), np.ones((2, 4), np.float32))
     extra = {"optimizer": {"count": np.int32(7), "mu": network.params}, "metrics": {"loss": np.arange(3.0)}}

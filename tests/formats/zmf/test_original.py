@@ -5,14 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.zmf_networks import expect_equal
 from tests.support.zmf_schema import compiled
 from zerfoo_jax.core.errors import ConfigError, FormatError
-from zerfoo_jax.formats import zmf
+from zerfoo_jax.formats import load, save, zmf
 from zerfoo_jax.formats.operators.evaluate import evaluate
+from zerfoo_jax.formats.operators.from_network import to_operator_graph
 from zerfoo_jax.formats.operators.graph import OperatorGraph, OperatorNode, Value
 from zerfoo_jax.formats.zmf.blocks import pack, unpack, unpacked_values
 from zerfoo_jax.formats.zmf.operators import message_of, operator_graph_of
 from zerfoo_jax.formats.zmf.storage import read_model, write_model
+from zerfoo_jax.graph import Graph, Node
+from zerfoo_jax.graph.editing import Network
+from zerfoo_jax.layers import Dense
 
 DATA = Path(__file__).parents[2] / "data" / "zmf"
 ARRAYS = dict(np.load(DATA / "arrays.npz"))
@@ -301,3 +306,34 @@ def test_the_reader_of_the_original_gets_what_it_expects(tmp_path):
     assert model.metadata.opset_version == 18
     parameter = model.graph.parameters["w"]
     assert list(parameter.shape) == [2, 3] and parameter.data == np.arange(6, dtype="<u2").tobytes()
+
+
+def test_from_onnx_to_zmf_and_back(tmp_path):
+    pytest.importorskip("onnx", reason="the onnx extra is not installed")
+    for name in INPUTS:
+        network = load(DATA / f"{name}.onnx")
+        save(network, tmp_path / f"{name}.zmf")
+        found = load(tmp_path / f"{name}.zmf")
+        assert told(to_operator_graph(found)) == told(to_operator_graph(network))
+        assert found.specs == network.specs
+        np.testing.assert_allclose(found(x_of(name)), reference(name), rtol=1e-6, atol=1e-6)
+
+
+def test_quantising_an_onnx_model_gives_what_the_original_gave(tmp_path):
+    pytest.importorskip("onnx", reason="the onnx extra is not installed")
+    zmf.write(load(DATA / "quant.onnx"), tmp_path / "quant.zmf", quantize="q4_0")
+    ours = read_model(tmp_path / "quant.zmf").graph.parameters
+    theirs = read_model(DATA / "quant.q4_0.zmf").graph.parameters
+    assert {name: (one.dtype, bytes(one.data)) for name, one in ours.items()} == {
+        name: (theirs[name].dtype, bytes(theirs[name].data)) for name in ours
+    }
+    assert "W" in ours
+
+
+def test_operators_among_layers_come_back(tmp_path):
+    network = load(DATA / "cnn.zmf")
+    graph = network.model
+    mixed = Graph(graph.inputs, (*graph.nodes, Node("head", Dense(3), graph.outputs)), ("head",))
+    params = {**network.params, "head": {"kernel": np.ones((32, 3), np.float32), "bias": np.zeros(3, np.float32)}}
+    zmf.write(Network(mixed, params, network.state, network.specs), tmp_path / "mixed.zmf")
+    expect_equal(zmf.read(tmp_path / "mixed.zmf", verify=True), Network(mixed, params, network.state, network.specs))

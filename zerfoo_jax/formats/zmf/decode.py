@@ -26,6 +26,7 @@ def decode(cls: type[_M], data: memoryview, budget: Budget, depth: int = 0) -> _
     """
     if depth > MAX_DEPTH:
         raise FormatError(f"messages are nested over {MAX_DEPTH} deep")
+    budget.spend("messages", 1)
     known, paddings = fields_of(cls), paddings_of(cls)
     found: dict[str, Any] = {}
     unknown: list[memoryview] = []
@@ -35,29 +36,29 @@ def decode(cls: type[_M], data: memoryview, budget: Budget, depth: int = 0) -> _
             _take(field, kind, value, found, budget, depth)
         elif number not in paddings:
             unknown.append(raw)
-    return cls(**found, unknown=unknown)
+    return cls(**found, unknown=unknown) if unknown else cls(**found)
 
 
 def _take(field: Field, kind: int, value: Value, found: dict[str, Any], budget: Budget, depth: int) -> None:
     """Adds one field of a message to what has been found."""
-    name, place = field.name, field.name
+    name, label = field.name, field.label
     try:
-        if field.label == "map":
-            key, item = _entry(field, kind, value, budget, depth)
-            place = f"{name}/{key}"
-            if key in found.setdefault(name, {}):
-                raise FormatError("the name stands there twice")
-            found[name][key] = item
-        elif field.label == "many":
+        if label == "many":
+            packed = _packed(field, kind, value, budget)
             values = found.setdefault(name, [])
-            place = f"{name}/{len(values)}"
-            values += _packed(field, kind, value, budget) or [_value(field, kind, value, budget, depth)]
+            values += [_value(field, kind, value, budget, depth)] if packed is None else packed
+        elif label == "map":
+            key, item = _entry(field, kind, value, budget, depth)
+            if key in found.setdefault(name, {}):
+                raise under(FormatError("the name stands there twice"), key)
+            found[name][key] = item
         elif name in found:
             raise FormatError("the field is given twice")
         else:
             found[name] = _value(field, kind, value, budget, depth)
     except FormatError as error:
-        raise under(error, place) from None
+        index = f"/{len(found.get(name, ()))}" if label == "many" else ""
+        raise under(error, name + index) from None
 
 
 def under(error: FormatError, place: str) -> FormatError:
@@ -73,10 +74,10 @@ def named(function: Callable[..., _T], name: str, *arguments: Any) -> _T:
         raise under(error, name) from None
 
 
-def _packed(field: Field, kind: int, value: Value, budget: Budget) -> list[Any]:
-    """The numbers of a packed list; none where this is a single value."""
-    if kind != LENGTH or field.kind not in _WIRE or _WIRE[field.kind] == LENGTH:
-        return []
+def _packed(field: Field, kind: int, value: Value, budget: Budget) -> list[Any] | None:
+    """The numbers of a packed list; None where this is a single value."""
+    if kind != LENGTH or _WIRE[field.kind] == LENGTH:
+        return None
     assert isinstance(value, memoryview)
     wide = {FIXED32: 4, FIXED64: 8}.get(_WIRE[field.kind])
     if wide is None:
@@ -110,10 +111,9 @@ _KEY = Field(1, "string", "one")
 
 def _value(field: Field, kind: int, value: Value, budget: Budget, depth: int) -> Any:
     """What a field holds, once its wire type is known to be right."""
-    wanted = _WIRE.get(field.kind, LENGTH)
-    if kind != wanted:
-        raise FormatError(f"the field has wire type {kind}, not {wanted}")
-    if field.message:
+    if kind != _WIRE[field.kind]:
+        raise FormatError(f"the field has wire type {kind}, not {_WIRE[field.kind]}")
+    if field.message is not None:
         assert isinstance(value, memoryview)
         return decode(field.message, value, budget, depth + 1)
     if field.kind == "string":
@@ -123,7 +123,7 @@ def _value(field: Field, kind: int, value: Value, budget: Budget, depth: int) ->
 
 _WIRE: dict[Any, int] = {
     **{"int64": VARINT, "enum": VARINT, "bool": VARINT},
-    **{"float": FIXED32, "double": FIXED64, "string": LENGTH, "bytes": LENGTH},
+    **{"float": FIXED32, "double": FIXED64, "string": LENGTH, "bytes": LENGTH, "message": LENGTH},
 }
 
 

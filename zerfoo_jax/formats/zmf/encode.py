@@ -1,7 +1,8 @@
 """Messages to bytes, without a copy of their data: a message becomes a row of pieces, which are written one after another."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import io
 import struct
 from typing import Any, BinaryIO
 
@@ -81,7 +82,7 @@ def _encoded(field: Field, value: Any) -> Iterable[Piece]:
         return [tag(field.number, LENGTH) + varint(len(packed)) + packed] if packed else []
     if field.label == "many":
         return [piece for item in value for piece in _single(field, item)]
-    written = value is not None if field.label == "optional" or field.message else _counts(value)
+    written = value is not None if field.label == "optional" or field.message is not None else _counts(value)
     return _single(field, value) if written else []
 
 
@@ -91,7 +92,7 @@ def _counts(value: Any) -> bool:
 
 def _entry(field: Field, name: str, item: Any) -> list[Piece]:
     """An entry of a map; the value stands there even where it is a default."""
-    inner = Field(2, field.kind, "one")
+    inner = replace(field, number=2, label="one")
     return [*_single(Field(1, "string", "one"), name), *_single(inner, item)]
 
 
@@ -151,6 +152,13 @@ def write_pieces(pieces: list[Piece], file: BinaryIO) -> None:
                 small = bytearray()
                 file.write(bytes_of(part))
     file.write(small)
+
+
+def to_bytes(message: Message) -> bytes:
+    """A message as a file of its own would hold it."""
+    file = io.BytesIO()
+    write_pieces(encode(message)[0], file)
+    return file.getvalue()
 
 
 def bytes_of(data: Buffer) -> bytes | memoryview:

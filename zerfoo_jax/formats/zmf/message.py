@@ -17,20 +17,17 @@ Kind = Scalar | Callable[[], type["Message"]]
 Label = Literal["one", "optional", "many", "map"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Field:
-    """A field on the wire. `padding` is the number of a field that aligns this one's bytes in the file."""
+    """A field on the wire. `padding` is the number of a field that aligns this one's bytes in the file; `message` is the class
+    of what it holds, where that is a message."""
 
     number: int
-    kind: Kind
+    kind: Scalar | Literal["message"]
     label: Label
     padding: int = 0
     name: str = ""
-
-    @property
-    def message(self) -> type["Message"] | None:
-        """The class of what it holds, if that is a message."""
-        return self.kind() if callable(self.kind) else None
+    message: "type[Message] | None" = None
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -66,8 +63,12 @@ def mapped(number: int, kind: Kind) -> Any:
 @cache
 def fields_of(cls: type[Message]) -> dict[int, Field]:
     """The fields of a message, by number."""
-    found = ((one.name, one.metadata["wire"]) for one in fields(cls) if "wire" in one.metadata)
-    return {wire[0]: Field(*wire, name=name) for name, wire in found}
+    return {one.metadata["wire"][0]: _field(one.name, *one.metadata["wire"]) for one in fields(cls) if "wire" in one.metadata}
+
+
+def _field(name: str, number: int, kind: Kind, label: Label, padding: int) -> Field:
+    message = kind() if callable(kind) else None
+    return Field(number, "message" if callable(kind) else kind, label, padding, name, message)
 
 
 @cache

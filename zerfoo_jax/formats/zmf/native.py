@@ -16,16 +16,21 @@ from zerfoo_jax.formats.dynamic import input_names
 from zerfoo_jax.formats.limits import check_name
 from zerfoo_jax.formats.names import flatten, nest
 from zerfoo_jax.formats.zmf.attributes import attribute_of, value_of
-from zerfoo_jax.formats.zmf.decode import named, under
+from zerfoo_jax.formats.zmf.decode import decode, named, under
+from zerfoo_jax.formats.zmf.encode import to_bytes
 from zerfoo_jax.formats.zmf.schema import DOMAIN, EXTENSION_VERSION, Extension, Graph, Model, Node, Tensor, ValueInfo
 from zerfoo_jax.formats.zmf.tensors import Quantize, parameter_tensor, tensor_of
 from zerfoo_jax.formats.zmf.tensors import value_of as value_of_tensor
 from zerfoo_jax.formats.zmf.values import known_of, type_of, value_info, value_type
+from zerfoo_jax.formats.zmf.wire import Budget
 from zerfoo_jax.graph import Graph as ModelGraph
 from zerfoo_jax.graph import Input
 from zerfoo_jax.graph import Node as ModelNode
 from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.structure import problems as wiring_problems
+
+DEPTH = 2
+"""Of the messages that nodes are: they stand in a graph, and that in a model."""
 
 
 def is_native(model: Model) -> bool:
@@ -35,6 +40,13 @@ def is_native(model: Model) -> bool:
 
 def message_of(network: Network, table: Table, quantize: Quantize | None) -> Model:
     """The network as messages; raises `ConfigError` for a layer that would not be read again as it is."""
+    try:
+        return _message_of(network, table, quantize)
+    except RecursionError:
+        raise ConfigError("the layers are nested too deep", fix="use Stack or a graph") from None
+
+
+def _message_of(network: Network, table: Table, quantize: Quantize | None) -> Model:
     graph, is_layer = _as_graph(network)
     infos = zip(graph.declared(), network.specs, strict=True)
     used = [wire for node in graph.nodes for wire in node.inputs] + list(graph.outputs)
@@ -76,7 +88,8 @@ def _node(node: ModelNode, table: Table, used: list[str]) -> Node:
         domain=DOMAIN,
     )
     try:
-        same = _layer(message, table) == node.layer
+        again = decode(Node, memoryview(to_bytes(message)), Budget(), depth=DEPTH)
+        same = _layer(again, table) == node.layer
     except FormatError as error:
         raise ConfigError(error.problems) from None
     if not same:

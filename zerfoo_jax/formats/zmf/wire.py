@@ -17,6 +17,8 @@ _SIZES = {FIXED64: 8, FIXED32: 4}
 
 MAX_FIELDS = 500_000
 """In a whole file, weights aside: as many as can be read in a second or two."""
+MAX_MESSAGES = 200_000
+"""Likewise: nodes, tensors, attributes and their parts."""
 MAX_NUMBERS = 2**22
 """In all lists of numbers of a file."""
 
@@ -29,6 +31,7 @@ class Budget:
     """How much a file may still hold, weights aside."""
 
     fields: int = MAX_FIELDS
+    messages: int = MAX_MESSAGES
     numbers: int = MAX_NUMBERS
     text: int = MAX_HEADER
 
@@ -40,12 +43,14 @@ class Budget:
         setattr(self, what, left)
 
 
-_UNITS = {"fields": "fields", "numbers": "numbers in lists", "text": "bytes of texts"}
+_UNITS = {"fields": "fields", "messages": "messages", "numbers": "numbers in lists", "text": "bytes of texts"}
 
 
 def read_varint(data: memoryview, at: int) -> tuple[int, int]:
     """The unsigned varint that begins at a position, and the position behind it."""
     value = shift = 0
+    if at < len(data) and data[at] < 0x80:  # most are this short
+        return data[at], at + 1
     for position in range(at, min(at + 10, len(data))):
         byte = data[position]
         value |= (byte & 0x7F) << shift
@@ -59,9 +64,11 @@ def read_varint(data: memoryview, at: int) -> tuple[int, int]:
 
 def fields(data: memoryview, budget: Budget) -> Iterator[tuple[int, int, Value, memoryview]]:
     """Number, wire type, value and all bytes of each field of a message."""
-    at = 0
-    while at < len(data):
-        budget.spend("fields", 1)
+    at, end = 0, len(data)
+    while at < end:
+        budget.fields -= 1
+        if budget.fields < 0:
+            budget.spend("fields", 1)
         start = at
         tag, at = read_varint(data, at)
         number, wire = tag >> 3, tag & 7
@@ -71,8 +78,8 @@ def fields(data: memoryview, budget: Budget) -> Iterator[tuple[int, int, Value, 
             value, at = read_varint(data, at)
         elif wire in (LENGTH, *_SIZES):
             size, at = read_varint(data, at) if wire == LENGTH else (_SIZES[wire], at)
-            if size > len(data) - at:
-                raise FormatError(f"field {number} claims {size:,} bytes where {len(data) - at:,} are left")
+            if size > end - at:
+                raise FormatError(f"field {number} claims {size:,} bytes where {end - at:,} are left")
             value, at = data[at : at + size], at + size
         else:
             raise FormatError(f"field {number} has wire type {wire}, which messages of today do not have")
