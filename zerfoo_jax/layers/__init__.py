@@ -78,6 +78,7 @@ from zerfoo_jax.layers.pooling.pooling import AvgPool3D as AvgPool3D
 from zerfoo_jax.layers.pooling.pooling import MaxPool1D as MaxPool1D
 from zerfoo_jax.layers.pooling.pooling import MaxPool2D as MaxPool2D
 from zerfoo_jax.layers.pooling.pooling import MaxPool3D as MaxPool3D
+from zerfoo_jax.layers.quantized.quantized import Quantized as Quantized
 from zerfoo_jax.layers.recurrence.recurrent import GRU as GRU
 from zerfoo_jax.layers.recurrence.recurrent import LSTM as LSTM
 from zerfoo_jax.layers.recurrence.recurrent import SimpleRNN as SimpleRNN
@@ -167,6 +168,7 @@ LAYERS: dict[str, type[Layer]] = {
     "Permute": Permute,
     "PixelShuffle": PixelShuffle,
     "PixelUnshuffle": PixelUnshuffle,
+    "Quantized": Quantized,
     "RMSNorm": RMSNorm,
     "Reshape": Reshape,
     "Residual": Residual,

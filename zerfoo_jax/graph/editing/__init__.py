@@ -18,4 +18,5 @@ from zerfoo_jax.graph.editing.nodes import insert as insert
 from zerfoo_jax.graph.editing.nodes import remove as remove
 from zerfoo_jax.graph.editing.nodes import rename as rename
 from zerfoo_jax.graph.editing.nodes import replace as replace
+from zerfoo_jax.graph.editing.quantizing import quantize_network as quantize_network
 from zerfoo_jax.graph.editing.tying import tie as tie

@@ -1,6 +1,7 @@
 """Convolution over sequences, images and volumes, channels last."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from zerfoo_jax.core.fields import PositiveInt
@@ -26,6 +27,7 @@ from zerfoo_jax.layers.convolutions.windows import (
 )
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerSpec
+from zerfoo_jax.layers.quantized.kernel import convolution
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class _Convolution(Layer):
     def forward(self, params: Params, x: Array) -> Array:
         axes = x.ndim - 2
         strides, dilation = per_axis(self.strides, axes), per_axis(self.dilation, axes)
-        y = convolve(x, params["kernel"], strides, self._edges(x), dilation, self.groups)
+        reach = {"strides": strides, "padding": self._edges(x), "dilation": dilation}
+        y = convolution(x, params["kernel"], partial(convolve, groups=self.groups, **reach), self.groups)
         return y + over_last(params["bias"], y) if self.use_bias else y
 
     def _edges(self, x: Array | Spec) -> tuple[Edges, ...]:

@@ -9,6 +9,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_integer
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.initializers import InitializerSpec, initialize
+from zerfoo_jax.layers.quantized.kernel import QuantizedKernel
 
 
 @dataclass(frozen=True)
@@ -32,4 +33,7 @@ class Embedding(Layer):
         return {"embedding": initialize(self.embedding_init, key, (self.vocab_size, self.features), param_dtype(ids))}, {}
 
     def forward(self, params: Params, ids: Array) -> Array:
-        return params["embedding"].at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+        table = params["embedding"]
+        if isinstance(table, QuantizedKernel):
+            return table.rows_of(ids)
+        return jnp.asarray(table).at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
