@@ -132,7 +132,9 @@ def Scan_9(
     xs = [_turned(jnp.moveaxis(x, axis, 0), back) for x, axis, back in zip(inputs[count:], axes, backwards, strict=True)]
     if len({x.shape[0] for x in xs}) != 1:
         raise ShapeError(f"inputs of {[x.shape[0] for x in xs]} slices cannot be scanned together")
-    state, scanned = _scanned(inputs[:count], xs, body, all(map(is_known, inputs)))
+    # Where the body captures what is not known, known inputs do not stay known either.
+    known = all(map(is_known, inputs)) and not any(isinstance(x, jax.core.Tracer) for x in xs)
+    state, scanned = _scanned(inputs[:count], xs, body, known)
     out_axes = scan_output_axes or (0,) * len(scanned)
     out_backwards = scan_output_directions or (0,) * len(scanned)
     return (
@@ -142,7 +144,7 @@ def Scan_9(
 
 
 def Scan(
-    sequence_lens: Any, *inputs: Any, body: Body, num_scan_inputs: int, directions: tuple[int, ...] = ()
+    sequence_lens: Any = None, *inputs: Any, body: Body, num_scan_inputs: int, directions: tuple[int, ...] = ()
 ) -> tuple[Any, ...]:
     """As `Scan_9`, for each item of a batch: the first axis is the batch's, the second is scanned."""
     if sequence_lens is not None:

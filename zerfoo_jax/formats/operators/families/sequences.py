@@ -62,7 +62,7 @@ def SplitToSequence(input: Any, split: Known | None = None, *, axis: int = 0, ke
         if step < 1:
             raise ShapeError(f"parts of {step} cannot be cut")
         ends = np.arange(step, size, step)
-    parts = list(jnp.split(input, ends.tolist(), axis)) if size else []
+    parts = list(jnp.split(input, ends.tolist(), axis)) if size or split is not None else []
     return [jnp.squeeze(part, axis) for part in parts] if split is None and not keepdims else parts
 
 
