@@ -33,22 +33,24 @@ def gates_of(
     alphas: Sequence[float],
     betas: Sequence[float],
     clip: float,
+    unclipped: int = 0,
 ) -> list[list[Gate]]:
-    """For each direction its functions, each of an input that is first kept within -clip ... clip.
+    """For each direction its functions, each of an input that is first kept within -clip ... clip, but for the last of them.
 
-    Functions that take an alpha or beta take the next from the list, as long as there is one.
+    `unclipped` is how many those are. Functions that take an alpha or beta take the next in the list, while there is one.
     """
     names = tuple(names) or tuple(default) * directions
     if len(names) != len(default) * directions:
         raise FormatError(f"activations {names}, but {len(default)} are needed for each of {directions} directions")
     left = [list(alphas), list(betas)]
     gates: list[Gate] = []
-    for name in names:
+    for i, name in enumerate(names):
         if name.lower() not in _GATES:
             raise FormatError(f"there is no activation {name!r} for gates", fix=nearest(name.lower(), _GATES))
         function, defaults = _GATES[name.lower()]
         given = [values.pop(0) if values else value for value, values in zip(defaults, left, strict=False)]
-        gates.append(_clipped(function, given, clip))
+        free = i % len(default) >= len(default) - unclipped
+        gates.append(_clipped(function, given, float("inf") if free else clip))
     return [gates[d * len(default) : (d + 1) * len(default)] for d in range(directions)]
 
 

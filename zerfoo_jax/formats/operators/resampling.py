@@ -19,11 +19,15 @@ class Method(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """How one axis is resized; `begin` and `end` are the part of it that is cropped, for "tf_crop_and_resize"."""
+    """How one axis is resized.
+
+    `length` is the new size before it is rounded; `begin` and `end` are what is cropped, for "tf_crop_and_resize".
+    """
 
     size: int
     new_size: int
     scale: float
+    length: float
     begin: float = 0.0
     end: float = 1.0
 
@@ -31,26 +35,29 @@ class Axis(NamedTuple):
 def places(axis: Axis, coordinates: str) -> np.ndarray:
     """Where each new element lies along the old axis.
 
-    >>> places(Axis(2, 4, 2.0), "half_pixel").tolist()
+    >>> places(Axis(2, 4, 2.0, 4.0), "half_pixel").tolist()
     [-0.25, 0.25, 0.75, 1.25]
     """
-    new, length = np.arange(axis.new_size, dtype=np.float64), axis.scale * axis.size
-    half_pixel = (new + 0.5) / axis.scale - 0.5
-    if coordinates == "half_pixel" or (coordinates == "pytorch_half_pixel" and length != 1):
+    # In float32, as exporters and runtimes compute: 8.5 / 1.7 is 5 and not a little less.
+    new, scale = np.arange(axis.new_size, dtype=np.float32), np.float32(axis.scale)
+    half_pixel = (new + 0.5) / scale - 0.5
+    if coordinates == "half_pixel" or (coordinates == "pytorch_half_pixel" and axis.length != 1):
         return half_pixel
     if coordinates == "pytorch_half_pixel":
         return np.full_like(new, -0.5)
     if coordinates == "half_pixel_symmetric":
-        return half_pixel + axis.size / 2 * (1 - axis.new_size / length)
+        return axis.size / 2 * (1 - axis.new_size / axis.length) + (new + 0.5) / scale - 0.5
     if coordinates == "tf_half_pixel_for_nn":
-        return (new + 0.5) / axis.scale
+        return (new + 0.5) / scale
     if coordinates == "asymmetric":
-        return new / axis.scale
+        return new / scale
     if coordinates == "align_corners":
-        return new * (axis.size - 1) / (length - 1) if length != 1 else np.zeros_like(new)
+        return new * (axis.size - 1) / (axis.length - 1) if axis.length != 1 else np.zeros_like(new)
     if coordinates == "tf_crop_and_resize":
         part = (axis.end - axis.begin) * (axis.size - 1)
-        return axis.begin * (axis.size - 1) + (new * part / (length - 1) if length != 1 else np.full_like(new, part / 2))
+        return axis.begin * (axis.size - 1) + (
+            new * part / (axis.length - 1) if axis.length != 1 else np.full_like(new, part / 2)
+        )
     raise FormatError(f"there is no coordinate_transformation_mode {coordinates!r}")
 
 

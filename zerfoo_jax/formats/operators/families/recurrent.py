@@ -118,7 +118,8 @@ def LSTM(
     """
     del output_sequence
     count, hidden = _directions(w, direction), _hidden(r, hidden_size)
-    gates = gates_of(activations, ("Sigmoid", "Tanh", "Tanh"), count, activation_alpha, activation_beta, clip)
+    # As onnxruntime does: clip is for what enters the gates, and the cell's state enters none.
+    gates = gates_of(activations, ("Sigmoid", "Tanh", "Tanh"), count, activation_alpha, activation_beta, clip, unclipped=1)
     peepholes = jnp.zeros((count, 3 * hidden), widened(x).dtype) if p is None else widened(p)
     cells = [partial(_lstm_cell, widened(r[d]), peepholes[d], gates[d], bool(input_forget)) for d in range(count)]
     biases = _summed_biases(b, count, r)

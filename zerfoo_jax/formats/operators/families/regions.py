@@ -145,7 +145,7 @@ def MaxRoiPool(x: Array, rois: Array, *, pooled_shape: Sequence[int], spatial_sc
         i = jnp.arange(bins, dtype=wide.dtype)[None]
         low = jnp.floor(i * step[:, None]) + begin[:, None]
         high = jnp.ceil((i + 1) * step[:, None]) + begin[:, None]
-        places = jnp.arange(x.shape[2 + axis], dtype=wide.dtype)
+        places = jnp.arange(x.shape[2 + axis], dtype=wide.dtype)[None, None]
         within = (places >= low[..., None]) & (places < high[..., None])  # (regions, bins, pixels)
         parts = []
         for n in range(bins):

@@ -33,9 +33,14 @@ def Upsample_9(x: Array, scales: Known, *, mode: str = "nearest") -> Array:
 
 
 def Resize(x: Array, scales: Known, *, mode: str = "nearest") -> Array:
-    """Each axis resized to floor(size · scale); new element i lies at i / scale, "nearest" takes the element below."""
+    """Each axis resized to floor(size · scale); new element i lies at i / scale.
+
+    "nearest" takes the element below where an axis grows, and the one above where it shrinks.
+    """
     mode = {"bilinear": "linear"}.get(mode, mode)
-    return Resize_11(x, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    for nearest_mode, part in (("ceil", np.minimum(scales, 1)), ("floor", np.maximum(scales, 1))):
+        x = Resize_11(x, None, part, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode=nearest_mode)
+    return x
 
 
 def Resize_11(
@@ -95,19 +100,23 @@ def _planned(
         if not all(0 < scale < math.inf for scale in numbers):
             raise FormatError(f"scales are above 0, got {numbers}")
         # In float32, as the specification infers shapes: 5 · 1.4 is 7 and not a little less.
-        new = [int(np.floor(np.float32(shape[i]) * np.float32(scale))) for i, scale in zip(order, numbers, strict=True)]
+        lengths = [float(np.float32(shape[i]) * np.float32(scale)) for i, scale in zip(order, numbers, strict=True)]
+        new = [int(length) for length in lengths]
     else:
         new = [int(size) for size in given]
-        check_output_size(new)
+        lengths = [float(size) for size in check_output_size(new)]
         numbers = [size / max(shape[i], 1) for i, size in zip(order, new, strict=True)]
         if policy in ("not_larger", "not_smaller"):
             scale = min(numbers) if policy == "not_larger" else max(numbers)
-            numbers, new = [scale] * len(order), [int(scale * shape[i] + 0.5) for i in order]
+            numbers, lengths = [scale] * len(order), [scale * shape[i] for i in order]
+            new = [int(length + 0.5) for length in lengths]
         elif policy != "stretch":
             raise FormatError(f"there is no keep_aspect_ratio_policy {policy!r}")
     count = len(order)
     part = np.asarray([0.0] * count + [1.0] * count) if roi is None or roi.size != 2 * count else roi.astype(np.float64)
-    return {i: Axis(shape[i], new[n], numbers[n], float(part[n]), float(part[count + n])) for n, i in enumerate(order)}
+    return {
+        i: Axis(shape[i], new[n], numbers[n], lengths[n], float(part[n]), float(part[count + n])) for n, i in enumerate(order)
+    }
 
 
 def _resized(x: Array, axis: int, indices: np.ndarray, weights: np.ndarray) -> Array:
