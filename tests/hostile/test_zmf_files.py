@@ -55,7 +55,7 @@ def test_good_ones_are_read(path):
 LARGE = [name for name, bad in FILES.items() if callable(bad[0])]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if "nodes by" in name else pytest.mark.slow) for name in LARGE])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if "numbers" in name else pytest.mark.slow) for name in LARGE])
 def test_a_large_bad_file_costs_little_memory(name, path):
     path.write_bytes(content(FILES[name]))
     tracemalloc.start()

@@ -325,6 +325,11 @@ FILES: dict[str, Bad] = {
         graph(parameters={"a": Tensor(shape=[0]), "a/b": Tensor(shape=[0])}),
         "is an array",
     ),
+    "a layer that is a graph": (graph(outputs=[ValueInfo(name="inputs")]), "is said to be a layer"),
+    "a layer of a circle": (
+        graph(nodes=[*native().graph.nodes, Node(name="n", op_type="Flatten", inputs=["model"], domain=DOMAIN)]),
+        "is said to be a layer",
+    ),
     "specs too few": (extended(specs=[]), "0 specs for 1 inputs"),
     "specs that are not known": (extended(specs=[ValueType()]), "are not known"),
     "a spec of a named size": (

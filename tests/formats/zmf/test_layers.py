@@ -151,6 +151,14 @@ def test_layers_that_are_nested_too_deep_to_be_read_are_not_written(depth, path)
         zmf.write(Network(layer, {}, {}, (SPEC((1, 1), jnp.float32),)), path)
 
 
+@pytest.mark.parametrize("params", [{"a/b": np.ones(1)}, {"a": {3: np.ones(1)}}])
+def test_arrays_that_would_not_find_their_place_again_are_refused(params, path):
+    with pytest.raises(ConfigError, match="cannot be written"):
+        zmf.write(Network(L.Dense(1), params, {}, (SPEC((1, 1), jnp.float32),)), path)
+    with pytest.raises(ConfigError, match="without nodes"):
+        zmf.write(Network(Graph(("x",), (), ("x",)), {}, {}, (SPEC((1, 1), jnp.float32),)), path)
+
+
 def test_further_arrays_and_texts_go_along(path):
     network = network_of(L.Dense(3), np.ones((2, 4), np.float32))
     extra = {"optimizer": {"count": np.int32(7), "mu": network.params}, "metrics": {"loss": np.arange(3.0)}}

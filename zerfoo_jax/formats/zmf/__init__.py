@@ -30,7 +30,7 @@ from zerfoo_jax.formats.zmf.tensors import Quantize
 from zerfoo_jax.formats.zmf.tensors import array_of as array_of
 from zerfoo_jax.formats.zmf.tensors import tensor_of as tensor_of
 from zerfoo_jax.formats.zmf.tensors import value_of as value_of
-from zerfoo_jax.graph import TABLE
+from zerfoo_jax.graph import TABLE, Graph
 from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.numeric.quantization import QuantizedArray
 
@@ -81,7 +81,7 @@ def _check_variables(network: Network, path: Path) -> None:
     try:
         wanted = jax.eval_shape(network.model.init, jax.random.key(0), *network.specs)
     except ZerfooError as error:
-        raise FormatError(error.problems) from error
+        raise at_file(FormatError(error.problems), path) from error
     for what, tree, given in zip(("parameters", "state"), wanted, (network.params, network.state), strict=True):
         expected, found = flatten(tree, separator="/"), flatten(given, separator="/")
         for name in sorted(expected.keys() | found.keys()):
@@ -124,15 +124,15 @@ def write(
     model.metadata = model.metadata or Metadata()
     model.metadata.producer_name, model.metadata.producer_version = "zerfoo_jax", zerfoo_jax.__version__
     model.zmf_version = VERSION
-    model.extension.extra = {name: tensor_of(array) for name, array in flatten(extra or {}, separator="/").items()}
+    model.extension.extra = {name: tensor_of(array) for name, array in native.leaves_of(extra or {}).items()}
     model.extension.metadata = {**model.extension.metadata, **(metadata or {})}
     write_model(model, path, aside=aside)
 
 
 def _message_of(network: Network, table: Table, quantize: Quantize | None) -> Model:
-    if not is_of_operators(network):
-        return native.message_of(network, table, quantize)
-    return operators.message_of(to_operator_graph(network), quantize)
+    if isinstance(network.model, Graph) and network.model.nodes and is_of_operators(network):
+        return operators.message_of(to_operator_graph(network), quantize)
+    return native.message_of(network, table, quantize)
 
 
 def read_extra(path: Path) -> dict[str, Any]:

@@ -32,9 +32,7 @@ class Aligned:
     @property
     def size(self) -> int:
         """Bytes in the file: always as many, so that the lengths around do not depend on the place."""
-        return (
-            len(tag(self.number, LENGTH) + varint(size_of(self.data))) + size_of(self.data) + len(self._zeros(ALIGNMENT - 1)[0])
-        )
+        return len(self._head()) + size_of(self.data) + len(self._zeros(0)[0])
 
     def pieces(self, at: int) -> Iterator[Buffer]:
         """The field with its zeros, where that begins at a position of the file."""

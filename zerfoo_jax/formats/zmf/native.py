@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zerfoo_jax.core.errors import ConfigError, FormatError, Problem, ZerfooError
+from zerfoo_jax.core.errors import ConfigError, FormatError, Problem, ZerfooError, brief
 from zerfoo_jax.core.layer import MODEL, Layer
 from zerfoo_jax.core.spec import Table, layer_to_spec, read_layer
 from zerfoo_jax.core.types import Spec, spec_of
@@ -27,6 +27,7 @@ from zerfoo_jax.graph import Graph as ModelGraph
 from zerfoo_jax.graph import Input
 from zerfoo_jax.graph import Node as ModelNode
 from zerfoo_jax.graph.editing.network import Network
+from zerfoo_jax.graph.node import source
 from zerfoo_jax.graph.structure import problems as wiring_problems
 
 DEPTH = 2
@@ -49,16 +50,14 @@ def message_of(network: Network, table: Table, quantize: Quantize | None) -> Mod
 def _message_of(network: Network, table: Table, quantize: Quantize | None) -> Model:
     graph, is_layer = _as_graph(network)
     infos = zip(graph.declared(), network.specs, strict=True)
-    used = [wire for node in graph.nodes for wire in node.inputs] + list(graph.outputs)
+    outputs = _outputs(graph)
     message = Graph(
-        parameters={
-            name: parameter_tensor(name, array, quantize) for name, array in flatten(network.params, separator="/").items()
-        },
-        nodes=[_node(node, table, used) for node in graph.nodes],
+        parameters={name: parameter_tensor(name, array, quantize) for name, array in leaves_of(network.params).items()},
+        nodes=[_node(node, table, outputs[node.name]) for node in graph.nodes],
         inputs=[_info(declared, spec) for declared, spec in infos],
-        outputs=[ValueInfo(name=wire, dtype=3, exact=value_type(None, None)) for wire in graph.outputs],
+        outputs=[value_info(wire, None, None, value_type(None, None)) for wire in graph.outputs],
     )
-    state = {name: tensor_of(array) for name, array in flatten(network.state, separator="/").items()}
+    state = {name: tensor_of(array) for name, array in leaves_of(network.state).items()}
     specs = [value_type(str(spec.dtype), spec.shape) for spec in map(spec_of, network.specs)]
     return Model(graph=message, extension=Extension(version=EXTENSION_VERSION, state=state, specs=specs, is_layer=is_layer))
 
@@ -67,8 +66,20 @@ def _as_graph(network: Network) -> tuple[ModelGraph, bool]:
     """The model as a graph, and whether it is but the layer of that graph's only node."""
     if isinstance(network.model, ModelGraph):
         return network.model, False
-    names = input_names(network)
-    return ModelGraph(names, (ModelNode(MODEL, network.model, names),), (MODEL,)), True
+    inputs = tuple(map(Input, input_names(network)))
+    return _around(ModelNode(MODEL, network.model, ()), inputs), True
+
+
+def _outputs(graph: ModelGraph) -> dict[str, list[str]]:
+    """What leaves each node, as far as something takes it: all of it, or single outputs of several."""
+    if not graph.nodes:
+        raise ConfigError("a graph without nodes cannot be written")
+    found = {node.name: [node.name] for node in graph.nodes}
+    for wire in dict.fromkeys([*(wire for node in graph.nodes for wire in node.inputs), *graph.outputs]):
+        name, index = source(wire)
+        if index is not None and name in found:
+            found[name].append(wire)
+    return found
 
 
 def _info(declared: Input, spec: Spec) -> ValueInfo:
@@ -76,14 +87,14 @@ def _info(declared: Input, spec: Spec) -> ValueInfo:
     return value_info(declared.name, str(spec.dtype), spec.shape, value_type(declared.dtype, declared.shape))
 
 
-def _node(node: ModelNode, table: Table, used: list[str]) -> Node:
+def _node(node: ModelNode, table: Table, outputs: list[str]) -> Node:
     """The node, once it has been seen that its layer is read again as it is."""
     spec = layer_to_spec(node.layer)
     message = Node(
         name=node.name,
         op_type=spec.pop("type"),
         inputs=node.inputs,
-        outputs=list(dict.fromkeys([node.name, *(wire for wire in used if wire.startswith(f"{node.name}:"))])),
+        outputs=outputs,
         attributes={name: attribute_of(value) for name, value in spec.items()},
         domain=DOMAIN,
     )
@@ -110,6 +121,8 @@ def network_of(model: Model, table: Table) -> Network:
             outputs=tuple(value.name for value in graph.outputs),
         )
         _check_wiring(wired)
+        if extension.is_layer and wired != _around(wired.nodes[0], wired.inputs):
+            raise FormatError("the model is said to be a layer, and is a graph", place="extension/is_layer")
     except ZerfooError as error:
         raise FormatError(error.problems) from None
     except RecursionError:
@@ -120,6 +133,12 @@ def network_of(model: Model, table: Table) -> Network:
         state=tree_of(extension.state, "extension/state"),
         specs=_specs(extension, len(wired.inputs), wired if not extension.is_layer else None),
     )
+
+
+def _around(node: ModelNode, inputs: tuple[Any, ...]) -> ModelGraph:
+    """The graph that does what the layer of one node does."""
+    names = tuple(one.name for one in inputs)
+    return ModelGraph(inputs, (ModelNode(node.name, node.layer, names),), (node.name,))
 
 
 def _check_wiring(graph: ModelGraph, place: str = "graph") -> None:
@@ -177,6 +196,16 @@ def _specs(extension: Extension, count: int, graph: ModelGraph | None) -> tuple[
         if misfit:
             raise FormatError([misfit.under("graph/inputs")])
     return tuple(specs)
+
+
+def leaves_of(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of nested dicts by path, so that `tree_of` gives the dicts again."""
+    for name, value in tree.items():
+        if not isinstance(name, str) or "/" in name:
+            raise ConfigError(f"arrays under {brief(name)} cannot be written", fix="use names that are texts without `/`")
+        if isinstance(value, Mapping):
+            leaves_of(value)
+    return flatten(tree, separator="/")
 
 
 def tree_of(tensors: Mapping[str, Tensor], place: str) -> dict[str, Any]:

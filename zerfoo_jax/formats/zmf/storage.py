@@ -124,8 +124,9 @@ def write_model(model: Model, path: str | Path, *, aside: bool | None = None) ->
     """Writes messages to a file, with what they hold that is not known here, and new digests.
 
     `aside` says whether large tensors go into a file beside, `<name>.data`, by itself those of models of over 1 GiB. Tensors
-    are written as they come from memory or from other files, one at a time. Raises `ConfigError` where a file would have over
-    2 GiB or cannot be told from one that is wrong.
+    are written as they come from memory or from other files, one at a time. The file beside is replaced first: after a crash
+    between the two, neither is read. Raises `ConfigError` where a file would have over 2 GiB, or would be refused by
+    `read_model`.
     """
     path = Path(path)
     total = sum(size_of(tensor.data) for table in _tables(model).values() for tensor in table.values())

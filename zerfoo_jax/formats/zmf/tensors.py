@@ -17,7 +17,6 @@ from zerfoo_jax.numeric.quantization import QuantizedArray
 
 LOST = "the tensor has no bytes; ZONNX drops initialisers that ONNX files hold in typed fields"
 
-
 Quantize = Literal["q4_0", "q8_0"]
 
 MIN_QUANTIZED = 1024
@@ -82,15 +81,20 @@ def _quantized(codes: np.ndarray, quant: Quantization) -> QuantizedArray:
     block = None if quant.axis is None else (quant.axis, quant.block)
     if block is not None and not (0 <= block[0] < codes.ndim and block[1] > 0):
         raise FormatError(f"blocks of {block[1]} along axis {block[0]} of {codes.ndim}", place="quant")
-    kinds = [DTYPES[one.dtype.name].kind if one.dtype.name in DTYPES else "" for one in (codes, scale)]
-    if kinds[0] not in ("int", "uint", "float") or kinds[1] != "float" or not np.isfinite(scale).all():
+    if _kind(codes) not in ("int", "uint", "float") or _kind(scale) != "float" or not np.isfinite(scale).all():
         raise FormatError(f"codes of {codes.dtype} with scales of {scale.dtype}, or scales that are not finite", place="quant")
-    if zero is not None and (zero.shape != scale.shape or zero.dtype.kind not in "iuV"):
+    if zero is not None and (zero.shape != scale.shape or _kind(zero) not in ("int", "uint", "float")):
         raise FormatError(f"zero points {zero.dtype} {zero.shape} for scales {scale.shape}", place="quant")
-    sizes = [-(-size // block[1]) if block and axis == block[0] else size for axis, size in enumerate(codes.shape)]
-    if scale.ndim != codes.ndim or any(n not in (1, size) for n, size in zip(scale.shape, sizes, strict=True)):
+    fitting = [{1, size} for size in codes.shape]
+    if block is not None:
+        fitting[block[0]] = {-(-codes.shape[block[0]] // block[1])}
+    if scale.ndim != codes.ndim or any(size not in sizes for size, sizes in zip(scale.shape, fitting, strict=True)):
         raise FormatError(f"scales of shape {scale.shape} for codes of shape {codes.shape}", place="quant")
     return QuantizedArray(codes, scale, zero, block)
+
+
+def _kind(array: np.ndarray) -> str:
+    return DTYPES[array.dtype.name].kind if array.dtype.name in DTYPES else "other"
 
 
 def _from_blocks(tensor: Tensor) -> np.ndarray:
