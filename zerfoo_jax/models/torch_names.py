@@ -8,8 +8,25 @@ from collections.abc import Callable, Iterator
 
 from zerfoo_jax.core.errors import join_path
 from zerfoo_jax.core.layer import Composite, Layer
-from zerfoo_jax.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, SqueezeExcitation
-from zerfoo_jax.models.state_dict import CONV, CONV_TRANSPOSE, LINEAR, POINTWISE, Layout, Tensor
+from zerfoo_jax.layers import (
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    ConvTranspose1D,
+    ConvTranspose2D,
+    ConvTranspose3D,
+    Dense,
+    Embedding,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MultiHeadAttention,
+    PReLU,
+    RMSNorm,
+    SqueezeExcitation,
+)
+from zerfoo_jax.models.state_dict import CONV, CONV_TRANSPOSE, LINEAR, POINTWISE, Layout, Tensor, transposed
 
 Entries = dict[str, Tensor | None]
 
@@ -69,14 +86,35 @@ def _parts(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
         yield path, layer
 
 
+_CONVOLUTIONS = {1: transposed(2, 1, 0), 2: CONV, 3: transposed(2, 3, 4, 1, 0)}
+_TRANSPOSED = {1: transposed(2, 0, 1), 2: CONV_TRANSPOSE, 3: transposed(2, 3, 4, 0, 1)}
+"""By the number of spatial axes."""
+
+
+def _as_in_torch(layer: MultiHeadAttention) -> bool:
+    """Whether `torch.nn.MultiheadAttention` has these parameters."""
+    plain = layer.num_kv_heads is None and layer.head_dim is None and layer.qk_norm is None
+    return plain and layer.use_bias and layer.out_bias in (None, True)
+
+
 def _tensors(layer: Layer, name: str, path: str) -> Entries:
     match layer:
         case Dense():
             return kernel_and_bias(name, path, LINEAR, bias=layer.use_bias)
-        case Conv2D():
-            return kernel_and_bias(name, path, CONV, bias=layer.use_bias)
-        case ConvTranspose2D():
-            return kernel_and_bias(name, path, CONV_TRANSPOSE, bias=layer.use_bias)
+        case Conv1D() | Conv2D() | Conv3D():
+            return kernel_and_bias(name, path, _CONVOLUTIONS[layer.axes], bias=layer.use_bias)
+        case ConvTranspose1D() | ConvTranspose2D() | ConvTranspose3D():
+            return kernel_and_bias(name, path, _TRANSPOSED[layer.axes], bias=layer.use_bias)
+        case Embedding():
+            return {f"{name}.weight": Tensor((f"params/{path}/embedding",))}
+        case PReLU():
+            return {f"{name}.weight": Tensor((f"params/{path}/slope",))}
+        case GroupNorm() | InstanceNorm() | LayerNorm():
+            return scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias)
+        case RMSNorm():
+            return scale_and_bias(name, path, bias=False)
+        case MultiHeadAttention():
+            return fused_attention(name, path) if _as_in_torch(layer) else {}
         case BatchNorm():
             return scale_and_bias(name, path, scale=layer.use_scale, bias=layer.use_bias) | running_statistics(name, path)
         case SqueezeExcitation():
