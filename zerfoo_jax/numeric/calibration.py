@@ -14,6 +14,9 @@ HALF = 2048
 OUTSIDE = 1e-4
 """The share of the numbers that a percentile leaves out at either end."""
 
+EMPTY = 1e-4
+"""What stands for no number where a logarithm is taken."""
+
 _COARSENESS = 8
 
 
@@ -89,7 +92,9 @@ def entropy(histogram: Histogram, levels: int) -> tuple[float, float]:
 
 
 def divergence(magnitudes: Any, bins: int, levels: int) -> float:
-    """KL(P || Q) of a histogram clipped to so many bins, P, and of what `levels` codes keep of it, Q; infinite where Q lacks P.
+    """KL(P || Q) of a histogram clipped to so many bins, P, and of what `levels` codes keep of it, Q.
+
+    A last bin that is empty but for what is clipped counts 10⁻⁴ numbers in Q; with nothing but that, it is infinite.
 
     >>> divergence(np.ones(8), 8, 4)
     0.0
@@ -100,8 +105,9 @@ def divergence(magnitudes: Any, bins: int, levels: int) -> float:
     level = np.arange(bins) * levels // bins
     sums, filled = np.bincount(level, kept, levels), np.bincount(level, kept > 0, levels)
     spread = np.where(kept > 0, sums[level] / np.maximum(filled[level], 1), 0.0)
-    if not spread.any() or (spread[clipped > 0] == 0).any():
+    if not spread.any():
         return float("inf")
+    spread = np.where((clipped > 0) & (spread == 0), EMPTY, spread)
     p, q = clipped / clipped.sum(), spread / spread.sum()
     there = p > 0
     return float(np.sum(p[there] * np.log(p[there] / q[there])))
