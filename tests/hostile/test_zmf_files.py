@@ -40,7 +40,7 @@ def path(tmp_path):
     return tmp_path / "model.zmf"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if "hundred" in name else []) for name in FILES])
 def test_a_bad_file_is_refused(name, path):
     path.write_bytes(content(FILES[name]))
     expect_refused(path, FILES[name][1])

@@ -15,9 +15,9 @@ from zerfoo_jax.formats.limits import MAX_HEADER
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
 
-MAX_FIELDS = 500_000
+MAX_FIELDS = 400_000
 """In a whole file, weights aside: as many as can be read in a second or two."""
-MAX_MESSAGES = 200_000
+MAX_MESSAGES = 150_000
 """Likewise: nodes, tensors, attributes and their parts."""
 MAX_NUMBERS = 2**22
 """In all lists of numbers of a file."""
