@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zerfoo_jax.core.errors import ConfigError, FormatError
-from zerfoo_jax.formats.safetensors import from_bytes, read_tensors, to_bytes, write_tensors
+from zerfoo_jax.formats.safetensors import from_bytes, load_tensors, read_tensors, to_bytes, write_tensors
 from zerfoo_jax.formats.safetensors.stored_types import STORED_TYPES, pack, unpack
 from zerfoo_jax.numeric.dtypes import DTYPES
 
@@ -92,6 +92,17 @@ def test_reading_copies_nothing_and_jax_can_use_aligned_arrays_in_place(tmp_path
     assert tensors["kernel"].ctypes.data % 64 == 0
     data = to_bytes({"a": np.arange(6)})
     assert np.shares_memory(from_bytes(data)["a"], np.frombuffer(data, np.uint8))
+
+
+def test_loaded_arrays_are_their_own_whatever_becomes_of_the_file(tmp_path):
+    path = tmp_path / "x.safetensors"
+    tensors = {"a": np.arange(5_000_000), "b": np.array([1, -2, 7], ml_dtypes.int4), "c": np.arange(3.0)}
+    write_tensors(tensors, path)
+    found = load_tensors(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert all(same(found[name], array) for name, array in tensors.items())
+    found["a"][0] = 7
 
 
 def test_arrays_outlive_the_mapping_and_a_file_that_is_replaced(tmp_path):

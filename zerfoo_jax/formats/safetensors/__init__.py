@@ -15,6 +15,7 @@ from zerfoo_jax.formats.safetensors.loom import Compatibility
 from zerfoo_jax.formats.safetensors.network import INPUTS, MODEL, described, network_of, network_tensors, nodes
 from zerfoo_jax.formats.safetensors.tensors import Tensors as Tensors
 from zerfoo_jax.formats.safetensors.tensors import from_bytes as from_bytes
+from zerfoo_jax.formats.safetensors.tensors import load_tensors as load_tensors
 from zerfoo_jax.formats.safetensors.tensors import read_tensors as read_tensors
 from zerfoo_jax.formats.safetensors.writing import to_bytes as to_bytes
 from zerfoo_jax.formats.safetensors.writing import write_tensors as write_tensors

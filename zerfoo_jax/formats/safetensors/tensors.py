@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 import math
+import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from zerfoo_jax.formats.safetensors.loom import Compatibility, decode_f4
 from zerfoo_jax.formats.safetensors.shards import INDEX, read_index
 from zerfoo_jax.formats.safetensors.stored_types import packed_bits, packed_size, unpack
 from zerfoo_jax.numeric.dtypes import DTYPES
+
+_PORTION = 16 * 2**20
+"""Bytes that are copied before their pages are given back."""
 
 PACKED = "zerfoo.dtype/"
 """In front of a tensor's name, the metadata's key for the dtype and shape of an array whose bytes are kept as U8."""
@@ -71,6 +75,29 @@ def read_tensors(path: str | Path, *, compatibility: Compatibility | None = None
         return _tensors(map_file(path), str(path), compatibility)
     kept, metadata = read_index(path, lambda file: _opened(file, compatibility), lambda one: len(one.data))
     return Tensors(kept, metadata, compatibility)
+
+
+def load_tensors(path: str | Path, *, compatibility: Compatibility | None = None) -> dict[str, np.ndarray]:
+    """As `read_tensors`, but in memory of their own, where the file may change or vanish; they may be written to.
+
+    The file's pages are given back as soon as they have been copied, so that the model is never in memory twice.
+    """
+    tensors = read_tensors(path, compatibility=compatibility)
+    arrays: dict[str, np.ndarray] = {}
+    waiting = 0
+    for name, kept in tensors.kept.items():
+        arrays[name] = np.array(tensors[name])
+        waiting += len(kept.data)
+        if waiting >= _PORTION:
+            _give_back(kept.data)
+            waiting = 0
+    return arrays
+
+
+def _give_back(data: memoryview) -> None:
+    """Lets go of what has been read of the file that these bytes are mapped from; read again, it comes from the disk."""
+    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def from_bytes(data: bytes | memoryview, *, compatibility: Compatibility | None = None) -> Tensors:
