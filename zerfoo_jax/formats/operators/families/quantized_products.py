@@ -5,12 +5,14 @@ from functools import partial
 import math
 from typing import Any
 
+from jax import lax
 import jax.numpy as jnp
 
-from zerfoo_jax.formats.operators.arrays import expand_like, same_rank
+from zerfoo_jax.formats.operators.arrays import expand_like, is_floating, same_rank
 from zerfoo_jax.formats.operators.families.convolutions import Conv
 from zerfoo_jax.formats.operators.families.quantization import moved, narrowed
 from zerfoo_jax.formats.operators.known import Buffer
+from zerfoo_jax.layers.quantized.products import integer_product
 
 Ints = Sequence[int]
 
@@ -20,7 +22,24 @@ EXACT = 2**24
 
 def MatMulInteger(A: Any, B: Any, a_zero_point: Buffer | None = None, b_zero_point: Buffer | None = None) -> Any:
     """(A - zero point) (B - zero point) in int32; vectors of zero points are for the rows of A and the columns of B."""
-    return jnp.matmul(_shifted(A, _by_row(a_zero_point)), _shifted(B, b_zero_point))
+    flat = A.ndim == 2 or a_zero_point is None or a_zero_point.size == 1
+    if A.ndim < 2 or B.ndim != 2 or not flat or is_floating(A):
+        return jnp.matmul(_shifted(A, _by_row(a_zero_point)), _shifted(B, b_zero_point))
+    rows = A.reshape((math.prod(A.shape[:-1]), A.shape[-1]))
+    (a, a_zero), (b, b_zero) = _signed(rows, _by_row(a_zero_point)), _signed(B, b_zero_point)
+    return integer_product(a, b, a_zero, b_zero).reshape((*A.shape[:-1], B.shape[1]))
+
+
+def _signed(codes: Any, zero_point: Any | None) -> tuple[Any, Any | None]:
+    """uint8 codes and their zero point as int8, both 128 lower; int8 as it is. The zero point is a row or a column."""
+    codes = jnp.asarray(codes)
+    if zero_point is None:
+        zero = jnp.zeros((1, 1), codes.dtype) if codes.dtype == jnp.uint8 else None
+    else:
+        zero = same_rank(codes, zero_point)[1]
+    if codes.dtype == jnp.uint8:
+        codes, zero = (lax.bitcast_convert_type(x ^ jnp.uint8(128), jnp.int8) for x in (codes, zero))
+    return codes, zero
 
 
 def QLinearMatMul(
