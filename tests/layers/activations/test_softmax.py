@@ -140,3 +140,22 @@ def test_inputs_that_do_not_fit_are_refused(variant, shapes, words):
 def test_a_mask_of_numbers_is_refused(key):
     with pytest.raises(ShapeError, match="boolean mask, got float32"):
         Softmax().init(key, Spec((2, 6), jnp.float32), Spec((2, 6), jnp.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "grid", "columns": 3},
+        {"name": "masked", "mask": (True, False, True, True, False, True)},
+        {"name": "sparsemax"},
+        {"name": "sparsemax", "loom_compat": True},
+        {"name": "entmax", "alpha": 1.3},
+        {"name": "entmax", "alpha": 1.3, "loom_compat": True},
+    ],
+    ids=str,
+)
+def test_a_temperature_divides_the_logits_first(options):
+    x = jnp.asarray(normal(3, 2, 6))
+    cooled = Softmax(options | {"temperature": 0.7}).forward({}, x)
+    assert_close(cooled, Softmax(options).forward({}, x / np.float32(0.7)), 1e-6)
+    assert not np.allclose(cooled, Softmax(options).forward({}, x), atol=1e-3)

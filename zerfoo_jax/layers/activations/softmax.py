@@ -6,6 +6,7 @@ their own: `GumbelSoftmax`, `AdaptiveSoftmax`, `MixtureSoftmax`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 import math
 from typing import Annotated
 
@@ -32,8 +33,8 @@ def temperature_softmax(x: Array, *, temperature: PositiveFloat = 1.0) -> Array:
     return jax.nn.softmax(widened(x) / temperature).astype(x.dtype)
 
 
-def grid_softmax(x: Array, *, columns: PositiveInt) -> Array:
-    """A softmax for each row of the last axis seen as a grid (rows, columns), such as one choice per unit.
+def grid_softmax(x: Array, *, columns: PositiveInt, temperature: PositiveFloat = 1.0) -> Array:
+    """A softmax of x / temperature for each row of the last axis seen as a grid (rows, columns), such as one choice per unit.
 
     Raises `ShapeError` where the last axis is not a multiple of `columns`.
 
@@ -45,7 +46,8 @@ def grid_softmax(x: Array, *, columns: PositiveInt) -> Array:
             f"grid softmax needs a multiple of columns = {columns} logits, got {x.shape[-1]}",
             fix="choose columns as a divisor of the logits",
         )
-    return standard_softmax(x.reshape(*x.shape[:-1], x.shape[-1] // columns, columns)).reshape(x.shape)
+    grid = x.reshape(*x.shape[:-1], x.shape[-1] // columns, columns)
+    return temperature_softmax(grid, temperature=temperature).reshape(x.shape)
 
 
 def hierarchical_softmax(x: Array, *, levels: tuple[PositiveInt, ...], loom_compat: bool = False) -> Array:
@@ -78,8 +80,8 @@ def hierarchical_softmax(x: Array, *, levels: tuple[PositiveInt, ...], loom_comp
     return jnp.exp(nodes).astype(x.dtype)
 
 
-def masked_softmax(x: Array, *, mask: tuple[bool, ...]) -> Array:
-    """The softmax of the logits where a fixed `mask` is True, 0 elsewhere; for a mask per example see `Softmax`.
+def masked_softmax(x: Array, *, mask: tuple[bool, ...], temperature: PositiveFloat = 1.0) -> Array:
+    """The softmax of x / temperature where a fixed `mask` is True, 0 elsewhere; for a mask per example see `Softmax`.
 
     Raises `ShapeError` unless there is one value per logit.
 
@@ -88,7 +90,8 @@ def masked_softmax(x: Array, *, mask: tuple[bool, ...]) -> Array:
     """
     if len(mask) != x.shape[-1]:
         raise ShapeError(f"masked softmax has a mask of {len(mask)} values for {x.shape[-1]} logits")
-    return _where(standard_softmax, x, jnp.array(mask).reshape((1,) * (x.ndim - 1) + (-1,)))
+    variant = partial(temperature_softmax, temperature=temperature)
+    return _where(variant, x, jnp.array(mask).reshape((1,) * (x.ndim - 1) + (-1,)))
 
 
 def _where(variant: Callable[[Array], Array], x: Array, mask: Array) -> Array:

@@ -13,12 +13,14 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.fields import PositiveFloat
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.numeric import widened
 
 
-def sparsemax(x: Array, *, loom_compat: bool = False) -> Array:
-    """The point of the probability simplex nearest to x, over the last axis (Martins & Astudillo, arXiv 1602.02068).
+def sparsemax(x: Array, *, temperature: PositiveFloat = 1.0, loom_compat: bool = False) -> Array:
+    """The point of the probability simplex nearest to x / temperature, over the last axis (Martins & Astudillo, arXiv
+    1602.02068).
 
     p_i = [x_i - τ]₊ with τ = (Σ_S x - 1) / |S| over the support S. `loom_compat` gives what LOOM computes instead,
     τ = (2 Σ_S x - 1) / |S|, which does not sum to one.
@@ -27,18 +29,21 @@ def sparsemax(x: Array, *, loom_compat: bool = False) -> Array:
     >>> [[round(float(p), 4) for p in sparsemax(x, loom_compat=loom)] for loom in (False, True)]
     [[0.3667, 0.0667, 0.5667, 0.0], [0.3, 0.0, 0.5, 0.0]]
     """
-    return (_loom_sparsemax(widened(x)) if loom_compat else _entmax(widened(x), 2.0)).astype(x.dtype)
+    wide = widened(x) / temperature
+    return (_loom_sparsemax(wide) if loom_compat else _entmax(wide, 2.0)).astype(x.dtype)
 
 
-def entmax(x: Array, *, alpha: Annotated[float, Ge(1)] = 1.5, loom_compat: bool = False) -> Array:
-    """entmax_α over the last axis: the larger `alpha`, the more exact zeros; 1 is softmax, 2 sparsemax.
+def entmax(
+    x: Array, *, alpha: Annotated[float, Ge(1)] = 1.5, temperature: PositiveFloat = 1.0, loom_compat: bool = False
+) -> Array:
+    """entmax_α of x / temperature over the last axis: the larger `alpha`, the more exact zeros; 1 is softmax, 2 sparsemax.
 
     `loom_compat` gives what LOOM computes instead: (2 - α) softmax + (α - 1) LOOM's sparsemax, divided by its sum.
 
     >>> [round(float(p), 4) for p in entmax(jnp.array([1.0, 0.0, -2.0]))]
     [0.8307, 0.1693, 0.0]
     """
-    wide = widened(x)
+    wide = widened(x) / temperature
     if loom_compat:
         blend = (2 - alpha) * jax.nn.softmax(wide) + (alpha - 1) * _loom_sparsemax(wide)
         return (blend / jnp.sum(blend, axis=-1, keepdims=True)).astype(x.dtype)
