@@ -125,7 +125,7 @@ def as_function(graph: OperatorGraph, outer: Mapping[str, Any], opsets: Mapping[
 
 
 def made_concrete(value: Any) -> Any:
-    """A value as a NumPy array; sequences and optional values hold or are such."""
-    if value is None:
-        return None
+    """A value as a NumPy array; sequences and optional values hold or are such. What only has a shape stays as it is."""
+    if value is None or isinstance(value, jax.core.Tracer):
+        return value
     return [made_concrete(item) for item in value] if isinstance(value, list) else np.asarray(value)
