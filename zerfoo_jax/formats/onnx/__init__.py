@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zerfoo_jax.core.errors import FormatError
+from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.formats.files import map_file
+from zerfoo_jax.formats.lowering import OPSET, OPSETS, graph_of_network
 from zerfoo_jax.formats.onnx.reading import graph_of, parse
 from zerfoo_jax.formats.onnx.repair import needs_repair, repair
+from zerfoo_jax.formats.onnx.writing import with_types, write_graph
 from zerfoo_jax.formats.operators import OperatorGraph
+from zerfoo_jax.formats.operators.from_network import is_of_operators, to_operator_graph
 from zerfoo_jax.formats.operators.network import to_network
 from zerfoo_jax.formats.operators.outline import summary_of
 from zerfoo_jax.formats.summary import Summary
@@ -34,6 +37,30 @@ def read_graph(path: Path, *, strict: bool = False) -> OperatorGraph:
         repair(model, weights, place)
         weights = ()
     return graph_of(model, place, path.parent, weights)
+
+
+def write(
+    network: Network,
+    path: Path,
+    *,
+    opset: int | None = None,
+    batch: int | None = None,
+    external_data: bool | None = None,
+) -> None:
+    """Writes a network's evaluation to an ONNX file, for any batch size or for `batch` alone.
+
+    Networks made of operators, such as those read from ONNX files, keep them as they are unless another `opset` (18 to 26) is
+    asked for, others get those of opset 20. With `external_data` the weights go to a file beside the model, `<name>.data`, as
+    those of 1 GiB and more always do. What is written has passed ONNX's own checker and its inference of shapes.
+    Raises `FormatError` with all that operators cannot do, each with its place in the model; then nothing is written.
+    """
+    if opset is not None and opset not in OPSETS:
+        raise ConfigError(f"opset = {opset!r} is not written", place="opset", fix=f"choose one of {OPSETS[0]} to {OPSETS[-1]}")
+    if opset is None and batch is None and is_of_operators(network):
+        graph = with_types(to_operator_graph(network), network)
+    else:
+        graph = graph_of_network(network, batch=batch, opset=opset or OPSET)
+    write_graph(graph, path, external_data=external_data)
 
 
 def summarize(path: Path) -> Summary:
