@@ -75,6 +75,17 @@ def test_what_cannot_be_read_or_written_is_named(tiny_run: Path, invoke: Any, tm
         network_of(tmp_path / "words.txt", step=3)
 
 
+def test_weights_become_codes(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
+    for name, options in ("whole", ()), ("codes", ("--quantize", "int8", "--check")):
+        result = invoke("export", tiny_run, "--to", "safetensors", "-o", tmp_path / f"{name}.safetensors", *options)
+        assert result.exit_code == 0, result.stderr
+    assert "differ by at most" in result.stdout
+    dtypes = {
+        tensor["dtype"] for tensor in json.loads(invoke("inspect", tmp_path / "codes.safetensors", "--json").stdout)["tensors"]
+    }
+    assert "int8" in {dtype.lower() for dtype in dtypes} | {"int8" for dtype in dtypes if dtype == "I8"}
+
+
 def test_a_narrower_dtype_is_compared_but_not_refused(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
     result = invoke("convert", tiny_run, tmp_path / "m.stablehlo", "--dtype", "bfloat16", "--check")
     assert "differ by at most" in result.stdout

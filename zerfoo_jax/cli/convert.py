@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zerfoo_jax.cli.writing import CheckOption, DtypeOption, OpsetOption, write_and_say
+from zerfoo_jax.cli.writing import CheckOption, DtypeOption, OpsetOption, QuantizeOption, write_and_say
 from zerfoo_jax.config.merge import lay_over
 from zerfoo_jax.config.yaml import Document
 from zerfoo_jax.core.errors import ConfigError, nearest
@@ -22,6 +22,7 @@ def convert(
     settings: SettingArguments = None,
     format: Annotated[str | None, typer.Option("--to", help="The format, where the file's ending does not say it.")] = None,
     dtype: DtypeOption = None,
+    quantize: QuantizeOption = None,
     opset: OpsetOption = None,
     check: CheckOption = False,
 ) -> None:
@@ -30,7 +31,9 @@ def convert(
 
     given = _settings(settings or [])
     network = network_of(source, **given.get("read", {}))
-    write_and_say(network, destination, given.get("write", {}), format=format, dtype=dtype, opset=opset, check=check)
+    write_and_say(
+        network, destination, given.get("write", {}), format=format, dtype=dtype, quantize=quantize, opset=opset, check=check
+    )
 
 
 def _settings(settings: list[str]) -> dict[str, dict[str, Any]]:

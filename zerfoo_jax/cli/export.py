@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zerfoo_jax.cli.arguments import BestOption, RunArgument, StepOption
-from zerfoo_jax.cli.writing import CheckOption, DtypeOption, OpsetOption, write_and_say
+from zerfoo_jax.cli.writing import CheckOption, DtypeOption, OpsetOption, QuantizeOption, write_and_say
 
 
 def export(
@@ -18,6 +18,7 @@ def export(
     step: StepOption = None,
     best: BestOption = False,
     dtype: DtypeOption = None,
+    quantize: QuantizeOption = None,
     opset: OpsetOption = None,
     check: CheckOption = False,
 ) -> None:
@@ -29,4 +30,4 @@ def export(
     chosen.function("write")
     network = network_of(run, step=step, best=best)
     path = output or run / f"model{FORMATS[to].extensions[0]}"
-    write_and_say(network, path, {}, format=to, dtype=dtype, opset=opset, check=check)
+    write_and_say(network, path, {}, format=to, dtype=dtype, quantize=quantize, opset=opset, check=check)

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 DtypeOption = Annotated[
     str | None, typer.Option(help="Turn floating-point numbers into this dtype: float64, float32, float16 or bfloat16.")
+]
+QuantizeOption = Annotated[
+    Literal["int8", "int4"] | None,
+    typer.Option(help="Write the weights as codes of this dtype, found without data; see `zerfoo quantize` for more."),
 ]
 OpsetOption = Annotated[int | None, typer.Option(help="The version of ONNX's operators to write.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Read the file back and compare its outputs on random inputs.")]
@@ -21,6 +25,7 @@ def write_and_say(
     *,
     format: str | None,
     dtype: str | None,
+    quantize: Literal["int8", "int4"] | None,
     opset: int | None,
     check: bool,
 ) -> None:
@@ -29,7 +34,9 @@ def write_and_say(
 
     with _Bar(bytes_of(network)) as bar:
         options = {**options, **({} if opset is None else {"opset": opset})}
-        written = write_network(network, path, format=format, dtype=dtype, check=check, progress=bar.advance, **options)
+        written = write_network(
+            network, path, format=format, dtype=dtype, quantize=quantize, check=check, progress=bar.advance, **options
+        )
     print(f"{written.path}  {written.format}, {written.bytes:,} bytes")
     if written.difference is not None:
         found = written.difference

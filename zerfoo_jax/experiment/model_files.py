@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.core.sizes import size_of
@@ -11,7 +11,7 @@ from zerfoo_jax.experiment.trained import open_run
 from zerfoo_jax.formats import format_to_write, load, save
 from zerfoo_jax.formats.convert import Difference, compare, with_dtype
 from zerfoo_jax.formats.files import progress_to
-from zerfoo_jax.graph.editing import Network
+from zerfoo_jax.graph.editing import Network, quantize_network
 
 CLOSE = 1e-4
 """Relative to the largest output: how far a file's outputs may be from the network's whose dtype it keeps."""
@@ -51,20 +51,22 @@ def write_network(
     *,
     format: str | None = None,
     dtype: str | None = None,
+    quantize: Literal["int8", "int4"] | None = None,
     check: bool = False,
     progress: Callable[[int], None] | None = None,
     **options: Any,
 ) -> Written:
     """Writes a network to a file of the named format, or of the one that the file's name says; options are those of writing it.
 
-    With `check` the file is read back and its outputs compared on random inputs; where the dtype is kept and they differ,
-    `FormatError` is raised. `progress` is told of every portion written, in bytes.
+    `quantize` turns the weights into codes of that dtype. With `check` the file is read back and its outputs compared on random
+    inputs; where all numbers are kept and they differ, `FormatError` is raised. `progress` is told of every portion written.
     """
     chosen = format_to_write(path, format)
     kept = network if dtype is None else with_dtype(network, dtype)
+    kept = kept if quantize is None else quantize_network(kept, to=quantize, weight_only=True)
     with progress_to(progress or (lambda count: None)):
         save(kept, path, format=chosen.name, **options)
-    found = _checked(network, path, exact=dtype is None) if check else None
+    found = _checked(network, path, exact=dtype is None and quantize is None) if check else None
     return Written(path, chosen.name, path.stat().st_size, found)
 
 
