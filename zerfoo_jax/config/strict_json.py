@@ -32,13 +32,15 @@ def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _integer(digits: str) -> int:
+def bounded_integer(digits: str) -> int:
+    """The integer; `ValueError` for one of over 1,000 digits, which takes long to read and Python may not write."""
     if len(digits) > MAX_DIGITS:
         raise ValueError(f"an integer of {len(digits)} digits")
     return int(digits)
 
 
-def _finite(digits: str) -> float:
+def finite(digits: str) -> float:
+    """The number; `ValueError` for one such as 1e999 that would become infinite."""
     number = float(digits)
     if math.isinf(number):
         raise ValueError(f"{digits[:40]} is too large")
@@ -53,7 +55,7 @@ def parse(text: str, name: str = "<text>") -> Any:
     """
     expect_short(text, name)
     try:
-        value = strict_json(text, integer=_integer, number=_finite)
+        value = strict_json(text, integer=bounded_integer, number=finite)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not plain JSON: {error.msg}", place=f"{name}:{error.lineno}:{error.colno}") from error
     except ValueError as error:

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
-from zerfoo_jax.formats import onnx, safetensors, stablehlo, zmf
+from zerfoo_jax.formats import go_metal, onnx, safetensors, stablehlo, zmf
 from zerfoo_jax.formats.files import read_head
 from zerfoo_jax.formats.format import Format as Format
 from zerfoo_jax.formats.format import by_extension
+from zerfoo_jax.formats.loom import bundle, entity, wire
 from zerfoo_jax.formats.summary import Summary as Summary
 from zerfoo_jax.graph.editing.network import Network
 
 FORMATS: dict[str, Format] = {
+    "entity": Format("entity", "LOOM's second generation, binary", (".entity",), entity, entity.recognises),
+    "go_metal": Format("go_metal", "go-metal's checkpoints, to read", (".gometal.json",), go_metal, go_metal.recognises),
+    "loom": Format("loom", "LOOM's first generation: bundles", (".bundle.json", ".loom"), bundle, bundle.recognises),
+    "loom_wire": Format("loom_wire", "LOOM's second generation as JSON", (".wire.json",), wire, wire.recognises),
     "onnx": Format("onnx", "operators of the ONNX specification", (".onnx",), onnx),
     "safetensors": Format(
         "safetensors", "tensors by name", (".safetensors", ".safetensors.index.json"), safetensors, safetensors.recognises
