@@ -123,6 +123,8 @@ def spread(per_block: Any, shape: tuple[int, ...], block: tuple[int, int] | None
         return per_block
     xp: Any = jnp if isinstance(per_block, jax.Array) else np
     axis, size = block
+    if per_block.shape[axis] * size == shape[axis]:
+        return xp.repeat(per_block, size, axis=axis)
     return xp.take(per_block, np.arange(shape[axis]) // size, axis=axis)
 
 

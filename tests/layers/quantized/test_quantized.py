@@ -58,7 +58,7 @@ def input_codes(x, to, axes):
         ("uint8", 600, 32),
         ("uint8", 37, None),
         ("int4", 600, None),
-        ("int4", 600, 32),
+        ("int4", 1700, 32),
         ("int4", 33, 16),
         ("float8_e4m3fn", 600, 32),
     ],
@@ -193,5 +193,7 @@ def test_whole_models_stay_close_to_what_they_were(name, to):
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(ConfigError, match=r"Quantized.to = 'int4' does not go with activations = 'dynamic'"):
         Quantized(L.Dense(3), "int4")
+    with pytest.raises(ConfigError, match=r"Quantized.block = 3 with int4, two to a byte"):
+        Quantized(L.Dense(3), "int4", "float", 3)
     with pytest.raises(ConfigError, match=r"Quantized.block = 32 does not go with activations = 'static'"):
         Quantized(L.Dense(3), activations="static", block=32)

@@ -11,7 +11,15 @@ from jax import lax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.types import Array
-from zerfoo_jax.layers.quantized.products import BLOCK, in_blocks, integer_product, less, on_cpu
+from zerfoo_jax.layers.quantized.products import (
+    high_nibbles,
+    in_blocks,
+    integer_product,
+    less,
+    low_nibbles,
+    on_cpu,
+    rows_of_a_block,
+)
 from zerfoo_jax.numeric import widened
 from zerfoo_jax.numeric.dtypes import dtype_of
 from zerfoo_jax.numeric.quantization import affine, code_range, decode, encode, spread, unpack_nibbles
@@ -105,25 +113,34 @@ class QuantizedKernel:
     def _float_product(self, codes: Array, zero_point: Array | None) -> Array:
         del zero_point
         if on_cpu():
-            return in_blocks(less(codes, None), ((self.codes, 1),), partial(less, zero_point=None), BLOCK, jnp.float32)
+            rows = rows_of_a_block(self.codes.shape[-1])
+            return in_blocks(less(codes, None), ((self.codes, 1),), partial(less, zero_point=None), rows, jnp.float32)
         # A device without such products gets them from its compiler by way of a wider dtype.
         return lax.dot_general(codes, self.codes, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32)
 
     def _decoded_product(self, x: Array) -> Array:
         if not on_cpu():
             return jnp.matmul(x, self.decoded().astype(x.dtype))
-        per = self.block or 0
+        if self.to != "int4":
+            y = self._decoded_in_blocks(x, self.block or 0, lambda codes: codes)
+        else:
+            halves = ((x[:, 0::2], low_nibbles), (x[:, 1::2], high_nibbles))
+            y = sum(self._decoded_in_blocks(part, (self.block or 0) // 2, unpack) for part, unpack in halves)
+        return jnp.asarray(y if self.block else y * self.scale.astype(x.dtype))
+
+    def _decoded_in_blocks(self, x: Array, per: int, unpack: Callable[[Array], Array]) -> Array:
+        """x K, less the scale where it is that of a whole column."""
 
         def values(codes: Array, scale: Array, zero_point: Array | None) -> Array:
-            codes = self._unpacked(codes)
+            codes = unpack(codes)
             if not per:
-                return less(codes, zero_point).astype(x.dtype)  # the scale is that of a whole column: it waits for the sum
+                return less(codes, zero_point).astype(x.dtype)
             block = (0, per)
             return decode(codes, *(spread(part, codes.shape, block) for part in (scale, zero_point))).astype(x.dtype)
 
-        pieces = ((self.codes, 2 if self.to == "int4" else 1), (self.scale, per), (self.zero_point, per))
-        y = in_blocks(x, pieces, values, _rows_of_a_block(per), x.dtype)
-        return y if per else y * self.scale.astype(x.dtype)
+        pieces = ((self.codes, 1), (self.scale, per), (self.zero_point, per))
+        rows = rows_of_a_block(self.codes.shape[-1])
+        return in_blocks(x, pieces, values, per * max(1, rows // per) if per else rows, x.dtype)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("kernel", "index"), meta_fields=("note",))
@@ -162,8 +179,3 @@ def convolution(x: Array, kernel: Kernel, convolve: Callable[[Array, Array], Arr
     if isinstance(kernel, QuantizedKernel):
         return kernel.convolved(x, convolve, groups)
     return convolve(x, kernel.seen(x) if isinstance(kernel, WatchedKernel) else kernel)
-
-
-def _rows_of_a_block(per: int) -> int:
-    """A multiple of both the rows of a scale and of two, for packed codes."""
-    return BLOCK if not per else math.lcm(per, 2) * max(1, BLOCK // math.lcm(per, 2))

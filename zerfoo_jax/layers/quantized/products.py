@@ -16,8 +16,11 @@ import numpy as np
 
 from zerfoo_jax.core.types import Array
 
-BLOCK = 256
-"""Rows of a block: 256 products of two numbers of up to 255 in magnitude are below 2²⁴."""
+EXACT_BLOCK = 256
+"""Rows of a block of whole numbers: 256 products of two of up to 255 in magnitude are below 2²⁴."""
+
+_NUMBERS, _FEWEST_ROWS, _MOST_ROWS = 2**20, 64, 512
+"""What a block holds: fewer rows cost more turns, more numbers leave the cache."""
 
 _MANY_ROWS = 32
 """Rows from which XLA's CPU back end multiplies int8 matrices faster than float32 ones."""
@@ -60,6 +63,15 @@ def in_blocks(x: Array, pieces: Pieces, decode: Callable[..., Array], rows: int,
     return y
 
 
+def rows_of_a_block(columns: int) -> int:
+    """How many rows of a matrix with so many columns are decoded at once.
+
+    >>> rows_of_a_block(4096)
+    256
+    """
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, _NUMBERS // columns))
+
+
 def on_cpu() -> bool:
     """Whether products run on XLA's CPU back end."""
     return jax.default_backend() == "cpu"
@@ -75,7 +87,7 @@ def integer_product(x: Array, kernel: Array, x_zero: Array | None = None, kernel
     """
     if on_cpu() and x.shape[0] < _MANY_ROWS:
         pieces = ((kernel, 1), (kernel_zero, 0))
-        return in_blocks(less(x, x_zero), pieces, less, BLOCK, jnp.int32)
+        return in_blocks(less(x, x_zero), pieces, less, EXACT_BLOCK, jnp.int32)
     if x.dtype == jnp.uint8:
         x, kernel = _signed(x), _signed(kernel)
         x_zero, kernel_zero = (None if zero is None else _signed(zero) for zero in (x_zero, kernel_zero))
@@ -103,3 +115,21 @@ def less(codes: Array, zero_point: Array | None) -> Array:
 def _signed(codes: Array) -> Array:
     """uint8 as int8, 128 lower."""
     return lax.bitcast_convert_type(codes ^ np.uint8(128), jnp.int8)
+
+
+def low_nibbles(packed: Array) -> Array:
+    """The signed codes in the low halves of bytes, as int8.
+
+    >>> low_nibbles(jnp.uint8([0xF1, 0x0F])).tolist()
+    [1, -1]
+    """
+    return lax.bitcast_convert_type(packed << np.uint8(4), jnp.int8) >> np.int8(4)
+
+
+def high_nibbles(packed: Array) -> Array:
+    """The signed codes in the high halves of bytes, as int8.
+
+    >>> high_nibbles(jnp.uint8([0xF1, 0x0F])).tolist()
+    [-1, 0]
+    """
+    return lax.bitcast_convert_type(packed, jnp.int8) >> np.int8(4)

@@ -43,7 +43,7 @@ class Quantized(Layer):
     Parameters: none. State: `params`, those of `layer` with `codes`, `scale` and, where there are any, `zero_point`,
     `input_scale` and `input_zero_point` in the place of each kernel, and where it has any `state`. `quantize_network` in
     `zerfoo_jax.graph.editing` makes it of a trained network. Raises `ConfigError` for int4 or a block where activations have
-    codes.
+    codes, and for an odd block of int4.
 
     >>> import jax
     >>> from zerfoo_jax.layers import Dense
@@ -59,6 +59,8 @@ class Quantized(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.to == "int4" and self.block and self.block % 2:
+            raise ConfigError(f"Quantized.block = {self.block} with int4, two to a byte", fix="give an even number")
         if self.activations != "float" and (self.to == "int4" or self.block):
             cause = "to = 'int4'" if self.to == "int4" else f"block = {self.block}"
             raise ConfigError(
