@@ -16,6 +16,7 @@ import numpy as np
 
 from zerfoo_jax.core.errors import FormatError, ShapeError
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.formats.limits import check_count
 from zerfoo_jax.formats.operators.known import Known
 from zerfoo_jax.formats.operators.sizes import check_output_size
 from zerfoo_jax.formats.operators.windows import Windows, windows
@@ -24,6 +25,9 @@ from zerfoo_jax.layers.pooling.pooling import first_max
 from zerfoo_jax.numeric import widened
 
 Ints = Sequence[int]
+
+MAX_TAPS = 4096
+"""Of a window along one axis: each is a slice of the input."""
 
 
 def MaxPool(
@@ -92,7 +96,7 @@ def AveragePool(
     # What `ceil_mode` adds beyond the given padding is never counted.
     counted = _windows(x, kernel_shape, strides, dilations, pads, auto_pad).edges if count_include_pad else None
     counts = _counts(x.shape[2:], placed, counted)
-    total = _folded(widened(x), placed, 0, jnp.add)
+    total = _summed(widened(x), placed)
     return (total / jnp.asarray(counts, total.dtype)).astype(x.dtype)
 
 
@@ -120,7 +124,7 @@ def LpPool(
 ) -> Array:
     """(Σ |x|ᵖ)^(1/p) over each window."""
     placed = _windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    return _root(_folded(jnp.abs(widened(x)) ** p, placed, 0, jnp.add), p).astype(x.dtype)
+    return _root(_summed(jnp.abs(widened(x)) ** p, placed), p).astype(x.dtype)
 
 
 def GlobalLpPool(x: Array, *, p: float = 2) -> Array:
@@ -170,6 +174,7 @@ def MaxUnpool(
 def _windows(x: Array, kernel_shape: Ints, *attributes: Any) -> Windows:
     if x.ndim < 3 or len(kernel_shape) != x.ndim - 2:
         raise ShapeError(f"a window of {tuple(kernel_shape)} does not fit an input of shape {tuple(x.shape)}")
+    check_count(max(kernel_shape), MAX_TAPS, "taps along an axis of a window", "kernel_shape")
     return windows(x.shape[2:], kernel_shape, *attributes)
 
 
@@ -197,6 +202,19 @@ def _folded(x: Array, placed: Windows, outside: float, combine: Callable[[Array,
     x = _padded(x, placed, outside)
     for axis in _last_first(placed):
         x = reduce(combine, _slices(x, placed, axis))
+    return x
+
+
+def _summed(x: Array, placed: Windows) -> Array:
+    """The sum of each window's elements. Along an axis with one window it is the sum of that, without slices."""
+    x = _padded(x, placed, 0)
+    for axis in _last_first(placed):
+        reach = placed.reaches()[axis]
+        if x.shape[2 + axis] < reach + placed.strides[axis]:
+            taps = lax.slice_in_dim(x, 0, reach, placed.dilations[axis], 2 + axis)
+            x = jnp.sum(taps, 2 + axis, keepdims=True)
+        else:
+            x = reduce(jnp.add, _slices(x, placed, axis))
     return x
 
 
