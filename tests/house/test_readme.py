@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from zerfoo_jax.cli.main import VERBS
+from zerfoo_jax.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -38,6 +39,20 @@ def test_the_forms_of_a_graph_are_equal_and_edits_are_seen(capsys: pytest.Captur
     assert list(dict.fromkeys(nodes)) == ["hidden", "relu", "more/inner", "more", "again", "total"]
 
 
+def test_a_model_goes_from_file_to_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(BLOCKS[3], "README.md", "exec"), {"__name__": "readme"})
+    assert float(capsys.readouterr().out) < 1e-5
+
+
+def test_every_format_is_listed() -> None:
+    table = README.split("| format |")[1].split("\n\n")[0]
+    first = re.findall(r"^\| ([^|]*) \|", table, flags=re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(first))) == set(FORMATS)
+
+
 def test_every_packaged_config_is_listed() -> None:
     assert set(re.findall(r"`(\w+)`", README.split("| config |")[1].split("\n\n")[0])) == {
         path.stem for path in (ROOT / "configs").glob("*.yaml")
@@ -46,7 +61,7 @@ def test_every_packaged_config_is_listed() -> None:
 
 def test_the_layer_example_is_a_layer() -> None:
     names: dict[str, type] = {"__name__": "readme"}
-    exec(compile(BLOCKS[3], "README.md", "exec"), names)
+    exec(compile(BLOCKS[4], "README.md", "exec"), names)
     layer = names["Scale"](start=3.0)
     params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 5), "float32"))
     output, _ = layer.apply(params, state, jax.numpy.ones((2, 5)))
