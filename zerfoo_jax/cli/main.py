@@ -23,6 +23,7 @@ from zerfoo_jax.cli.inspect import inspect
 from zerfoo_jax.cli.layers import layers
 from zerfoo_jax.cli.plot import plot
 from zerfoo_jax.cli.predict import predict
+from zerfoo_jax.cli.quantize import quantize
 from zerfoo_jax.cli.search import search
 from zerfoo_jax.cli.train import train
 from zerfoo_jax.core.errors import ConfigError, DivergedError, ZerfooError
@@ -37,6 +38,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "plot": plot,
     "export": export,
     "convert": convert,
+    "quantize": quantize,
     "codegen": codegen,
     "inspect": inspect,
     "draw": draw,
