@@ -36,6 +36,9 @@ def _unsupported(graph: OperatorGraph, opsets: Mapping[str, int], place: str) ->
             yield Problem(f"{node.op_type} takes at most {len(asked.inputs)} inputs, got {len(node.inputs)}", at)
         for name in sorted(node.attributes.keys() - asked.attributes):
             yield Problem(f"{node.op_type} has no attribute {name!r}", at)
+        for position in range(asked.needed):
+            if position >= len(node.inputs) or not node.inputs[position]:
+                yield Problem(f"{node.op_type} lacks its input {asked.inputs[position]!r}", at)
         for name, complaint in _misfits(function, node):
             yield Problem(f"{node.op_type}.{name} = {brief(node.attributes[name])}: {complaint}", at)
         for name in sorted(asked.required - node.attributes.keys()):
