@@ -42,7 +42,7 @@ def expect_equal(torch, tmp_path, module, model, x, names=None) -> None:
         assert name.endswith("num_batches_tracked") or torch.equal(written[name], tensor)
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("axes", [2, *(pytest.param(axes, marks=pytest.mark.slow) for axes in (1, 3))])
 def test_a_convolutional_network(torch, tmp_path, axes):
     nn = torch.nn
     conv, pool, norm = (getattr(nn, f"{kind}{axes}d") for kind in ("Conv", "MaxPool", "BatchNorm"))

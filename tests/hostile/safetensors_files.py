@@ -36,6 +36,12 @@ def two(first: list[int], second: list[int], data: int = 8) -> bytes:
     return file({name: {**F32, "data_offsets": offsets} for name, offsets in (("a", first), ("b", second))}, data)
 
 
+def many(count: int) -> bytes:
+    """A file of so many tensors of one byte."""
+    entry = b'"%d.weight":{"dtype":"U8","shape":[],"data_offsets":[%d,%d]}'
+    return framed(b"{" + b",".join(entry % (i, i, i + 1) for i in range(count)) + b"}", bytes(count))
+
+
 GOOD = file({"a": F32})
 ENTRY = json.dumps(F32)
 
@@ -129,10 +135,7 @@ FILES: dict[str, Bad] = {
         framed(json.dumps({"a": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}}).encode(), b"\1\2"),
         "neither 0 nor 1",
     ),
-    "200,000 tensors": (
-        lambda: file({f"{i}": {"dtype": "U8", "shape": [], "data_offsets": [i, i + 1]} for i in range(200_000)}, 200_000),
-        "over the limit",
-    ),
+    "200,000 tensors": (lambda: many(200_000), "over the limit"),
     "five million lists": (lambda: framed(b'{"a":[' + b"[]," * 5_000_000 + b"[]]}"), "over the limit"),
     "two million members": (
         lambda: framed(b'{"a":{' + b",".join(b'"%x":1' % i for i in range(1_500_000)) + b"}}"),
@@ -188,7 +191,12 @@ NETWORKS: dict[str, Bad] = {
     "a scale of nothing": (network(**{"zerfoo.scale/other": '{"dtype":"float32","scale":1,"offset":0}'}), "not there"),
     "a scale of no JSON": (network(**{"zerfoo.scale/kernel": "1e999"}), "plain JSON"),
     "a scale of an unknown dtype": (network(**{"zerfoo.scale/kernel": '{"dtype":"S4","scale":1,"offset":0}'}), "unknown dtype"),
-    "bare tensors of no structure": (GOOD, ""),
+    "bare tensors of no structure": (GOOD, "no plain chain"),
+    "names nested 500 deep": (file({"a." * 500 + "weight": F32}), "over the limit"),
+    "a name with a colon": (file({"a:1.weight": {**F32, "shape": [1, 1]}}), "cannot name a node"),
+    "a name that is also a group": (file({"a": {**F32, "shape": [0], "data_offsets": [0, 0]}, "a.b": F32}), "an array"),
+    "weights without rows": (file({"0.weight": {**F32, "shape": [0, 1], "data_offsets": [0, 0]}}, 0), "no plain chain"),
+    "50,000 bare tensors": (lambda: many(50_000), "over the limit"),
 }
 
 
@@ -228,3 +236,14 @@ INDEXES: dict[str, Bad] = {
     "an index nested deep": (b'{"weight_map":' + b"[" * 100_000 + b"}", "too deep"),
     "an index of 20 MB": (lambda: index({"a": "x" * 20_000_000}), "over the limit"),
 }
+
+ODD_CHAINS: dict[str, bytes] = {
+    "names with empty parts": file({"a..weight": {**F32, "shape": [1, 1]}}),
+    "weights that are integers": file({"0.weight": {"dtype": "I32", "shape": [1, 1], "data_offsets": [0, 4]}}),
+    "weights of 6 bits": file({"0.weight": {"dtype": "F6_E2M3", "shape": [2, 2], "data_offsets": [0, 3]}}, 3),
+    "weights of 64 bits": file({"0.weight": {"dtype": "F64", "shape": [1, 1], "data_offsets": [0, 8]}}, 8),
+    "numbers far apart": file(
+        {"0.weight": {**F32, "shape": [1, 1]}, "200.weight": {**F32, "shape": [1, 1], "data_offsets": [4, 8]}}, 8
+    ),
+}
+"""Files of which a network can be made, however odd."""

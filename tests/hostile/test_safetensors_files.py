@@ -1,6 +1,7 @@
 """safetensors files that are broken or made to do harm: one readable error with its place, in little time and memory."""
 
 from collections.abc import Callable
+from functools import cache
 import os
 from pathlib import Path
 import random
@@ -10,7 +11,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tests.hostile.safetensors_files import FILES, GOOD, INDEXES, NETWORKS, Bad, file, one
+from tests.hostile.safetensors_files import FILES, GOOD, INDEXES, NETWORKS, ODD_CHAINS, Bad, file, one
 from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.formats import safetensors
 
@@ -18,15 +19,16 @@ SECONDS, MEMORY = 2.0, 256 * 2**20
 
 
 def expect_refused(open_file: Callable[[], object], said: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(FormatError) as caught:
         open_file()
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert said in str(caught.value)
     assert caught.value.problems[0].place
     assert len(str(caught.value)) < 4000
 
 
+@cache
 def content(bad: Bad) -> bytes:
     return bad[0]() if callable(bad[0]) else bad[0]
 
@@ -42,6 +44,13 @@ def test_a_bad_network_is_refused(name, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content(NETWORKS[name]))
     expect_refused(lambda: safetensors.read(path), NETWORKS[name][1])
+
+
+@pytest.mark.parametrize("name", ODD_CHAINS)
+def test_an_odd_chain_is_a_network(name, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(ODD_CHAINS[name])
+    assert safetensors.read(path).params
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def test_a_bad_index_is_refused_and_nothing_outside_the_folder_is_opened(name, f
     assert all(one.parent == folder for one in opened)
 
 
-@pytest.mark.parametrize("name", [name for name, bad in FILES.items() if len(content(bad)) > 100_000])
+@pytest.mark.parametrize("name", [name for name, bad in FILES.items() if callable(bad[0])])
 def test_a_large_bad_file_costs_little_memory(name):
     data = content(FILES[name])
     tracemalloc.start()

@@ -54,7 +54,7 @@ def expect_same(found: Network, network: Network) -> None:
 
 
 EVERY = [(name, dtype) for name in sorted(LAYERS) for dtype in TYPES]
-SAMPLE = {(name, TYPES[i % len(TYPES)]) for i, name in enumerate(sorted(LAYERS))}
+SAMPLE = {(name, TYPES[i % len(TYPES)]) for i, name in enumerate(sorted(LAYERS)[::4])}
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,16 @@ def test_every_layer_with_every_type_comes_back_bit_for_bit(name, dtype, tmp_pat
     expect_same(load(tmp_path / "x.safetensors"), network)
 
 
-@pytest.fixture
-def network() -> Network:
-    model, spec = Sequential((Dense(8), BatchNorm(), Dense(3))), Spec((1, 4), jnp.float32)
-    rng = np.random.default_rng(0)
+def made(model: Layer, *shape: int) -> Network:
+    """A network of any numbers, without compiling its initialisation."""
+    spec, rng = Spec(shape, jnp.float32), np.random.default_rng(0)
     shapes = jax.eval_shape(model.init, jax.random.key(0), spec)
     return Network(model, *jax.tree.map(lambda s: rng.uniform(0.5, 1, s.shape).astype(s.dtype), shapes), (spec,))
+
+
+@pytest.fixture
+def network() -> Network:
+    return made(Sequential((Dense(8), BatchNorm(), Dense(3))), 1, 4)
 
 
 def test_names_are_natural_and_state_is_told_apart(network, tmp_path):
@@ -90,8 +94,9 @@ def test_a_network_computes_the_same_from_its_file_and_trains(network, tmp_path)
     save(network, tmp_path / "x.safetensors")
     found = load(tmp_path / "x.safetensors")
     x = jnp.ones((2, 4))
-    np.testing.assert_array_equal(found(x), network(x))
-    grads = jax.grad(lambda params: jnp.sum(found.model.apply(params, found.state, x, train=True)[0]))(found.params)
+    np.testing.assert_array_equal(jax.jit(found)(x), jax.jit(network)(x))
+    loss = lambda params: jnp.sum(found.model.apply(params, found.state, x, train=True)[0])  # noqa: E731
+    grads = jax.jit(jax.grad(loss))(found.params)
     assert jax.tree.map(jnp.shape, grads) == jax.tree.map(jnp.shape, found.params)
 
 
@@ -110,7 +115,7 @@ def test_a_file_is_known_by_its_content_alone(network, tmp_path):
 
 def test_a_node_with_dots_in_its_name_comes_back(tmp_path):
     graph = Graph(("x",), (Node("layer1.0", Dense(2), ("x",)), Node("state", Dense(2), ("layer1.0",))), ("state",))
-    network = Network.new(graph, jax.random.key(0), Spec((1, 2), jnp.float32))
+    network = made(graph, 1, 2)
     save(network, tmp_path / "x.safetensors")
     expect_same(load(tmp_path / "x.safetensors"), network)
 
@@ -119,7 +124,7 @@ def test_names_that_would_fall_together_are_refused(tmp_path):
     inner = Sequential((Dense(2),))
     graph = Graph(("x",), (Node("a.dense_0", Dense(2), ("x",)), Node("a", inner, ("a.dense_0",))), ("a",))
     with pytest.raises(FormatError, match="one name"):
-        save(Network.new(graph, jax.random.key(0), Spec((1, 2), jnp.float32)), tmp_path / "x.safetensors")
+        save(made(graph, 1, 2), tmp_path / "x.safetensors")
 
 
 class Unknown(Layer):
@@ -143,9 +148,7 @@ def test_arrays_that_are_not_the_models_are_refused(network, tmp_path):
 
 def test_a_cache_whose_state_is_called_as_its_parameters(tmp_path):
     layer = MultiHeadAttention(2, causal=True, cache_length=4)
-    spec = Spec((1, 3, 8), jnp.float32)
-    shapes = jax.eval_shape(layer.init, jax.random.key(0), spec)
-    network = Network(layer, *jax.tree.map(lambda s: np.ones(s.shape, s.dtype), shapes), (spec,))
+    network = made(layer, 1, 3, 8)
     save(network, tmp_path / "x.safetensors")
     expect_same(load(tmp_path / "x.safetensors"), network)
 

@@ -120,8 +120,16 @@ def test_a_slot_can_hold_several_layers_or_none_and_a_layer_other_options(torch)
     expect_equal(torch, network, module, normal(2, 6, 8, 1))
 
 
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
+DEEP = {"num_layers": 2, "bidirectional": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *(("RNN", {}), ("GRU", DEEP), ("LSTM", {"bias": False})),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("RNN", DEEP), ("GRU", {}), ("LSTM", {}), ("LSTM", DEEP))),
+    ],
+)
 def test_recurrent_layers(torch, kind, options):
     module = randomised(torch, getattr(torch.nn, kind)(3, 4, batch_first=True, **options))
     network = infer_structure(arrays(module)).network(jax.ShapeDtypeStruct((2, 5, 3), np.float32))

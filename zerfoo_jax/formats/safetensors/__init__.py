@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.formats.safetensors.conversion import SCALE, restore_tensors
 from zerfoo_jax.formats.safetensors.conversion import convert_tensors as convert_tensors
@@ -41,7 +42,10 @@ def read(path: Path, *, compatibility: Compatibility | None = None) -> Network:
     arrays = restore_tensors(tensors, tensors.metadata)
     if MODEL in tensors.metadata:
         return network_of(arrays, tensors.metadata, str(path))
-    return from_hub(path.parent, arrays) or infer_structure(arrays, compatibility=compatibility).network()
+    try:
+        return from_hub(path.parent, arrays) or infer_structure(arrays, compatibility=compatibility).network()
+    except FormatError as error:
+        raise FormatError([problem.under(str(path)) for problem in error.problems]) from error
 
 
 def write(network: Network, path: Path, *, tensor_dtype: str | None = None, max_shard_bytes: PositiveInt | None = None) -> None:

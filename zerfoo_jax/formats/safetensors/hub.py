@@ -24,21 +24,20 @@ def from_hub(folder: Path, tensors: Mapping[str, np.ndarray]) -> Network | None:
     """
     if not (folder / CONFIG).exists():
         return None
-    place = str(folder / CONFIG)
     try:
-        config = parse(read_bytes(beside(folder, CONFIG, place), MAX_HEADER).decode(errors="replace"), place)
+        config = parse(read_bytes(beside(folder, CONFIG, CONFIG), MAX_HEADER).decode(errors="replace"), CONFIG)
         kind = config.get("model_type") if isinstance(config, dict) else None
         if not isinstance(kind, str) or kind not in FAMILIES:
             return None
-        _expect_no_more_layers(config, len(tensors), place)
+        _expect_no_more_layers(config, len(tensors))
         return Network(*read_model(config, tensors), (Spec((1, 1), "int32"),))
     except (CheckpointError, ConfigError) as error:
-        raise FormatError([problem.under(place) for problem in error.problems]) from error
+        raise FormatError([problem.under(CONFIG) for problem in error.problems]) from error
 
 
-def _expect_no_more_layers(config: Mapping[str, object], tensors: int, place: str) -> None:
+def _expect_no_more_layers(config: Mapping[str, object], tensors: int) -> None:
     """Raises for more layers than tensors: the names of a layer's tensors are made before they are looked for."""
     for key in ("n_layer", "num_hidden_layers"):
         count = config.get(key, 0)
         if isinstance(count, int) and count > tensors:
-            raise FormatError(f"{key} = {count:,}, but there are {tensors:,} tensors", place=place)
+            raise FormatError(f"{key} = {count:,}, but there are {tensors:,} tensors", place=CONFIG)

@@ -160,7 +160,8 @@ def usual_input(layers: Mapping[str, Layer], modules: Modules, first: str) -> tu
     A convolution's is square; a Dense layer behind it tells its size.
     """
     module = modules[first]
-    dtype = jnp.result_type(*jax.tree.leaves(module.params))
+    own = jax.tree.leaves(module.params)[0].dtype
+    dtype = jax.dtypes.canonicalize_dtype(own) if jnp.issubdtype(own, jnp.floating) and own.itemsize > 1 else jnp.float32
     axes = _axes(module.layer)
     if isinstance(module.layer, Embedding):
         return (Spec((1, 1), jnp.int32),)

@@ -17,8 +17,8 @@ _HEADS = "the number of heads"
 
 def recurrent(name: str, arrays: Arrays) -> Module | None:
     """torch's recurrent layers: `weight_ih_l0` (gates · features, in), `weight_hh_l0` (gates · features, features), ..."""
-    found = [_TORCH.fullmatch(key) for key in arrays]
-    if not found or not all(found) or "weight_hh_l0" not in arrays:
+    found = [_TORCH.fullmatch(key) for key in arrays] if "weight_hh_l0" in arrays else []
+    if not found or not all(found):
         return None
     layers = 1 + max(int(match[3]) for match in found if match)
     bidirectional, biased = any(match[4] for match in found if match), "bias_ih_l0" in arrays

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.formats.limits import MAX_DEPTH, check_count
 from zerfoo_jax.formats.names import flatten, nest
 from zerfoo_jax.formats.structure import compound, simple
 from zerfoo_jax.formats.structure.families import family_of
@@ -28,6 +29,9 @@ RECOGNISERS: tuple[Recogniser, ...] = (
 )
 """Asked in this order, for a module before those within it."""
 
+MAX_TENSORS = 10_000
+"""That are looked at, at every level that they are in."""
+
 ROOT = "model"
 """What tensors are called that are in no module."""
 
@@ -38,12 +42,15 @@ def infer_structure(tensors: Mapping[str, np.ndarray], *, compatibility: Literal
     Every group of tensors becomes a layer with the reason for it and what it leaves open, such as strides; tensors that nothing
     is known about are listed. What tensors do not show at all, activations and pooling, is filled in with what is usual. With
     `compatibility="loom"` products are read as LOOM writes them: declared (out, in), but laid out (in, out). Raises
-    `FormatError` for names of which one is within another.
+    `FormatError` for names of which one is within another, for over 10,000 tensors and modules over 32 deep.
 
     >>> proposal = infer_structure({"0.weight": np.ones((3, 2)), "0.bias": np.ones(3), "2.weight": np.ones((1, 3))})
     >>> [(name, type(module.layer).__name__, module.confidence) for name, module in proposal.modules.items()]
     [('0', 'Dense', 'certain'), ('2', 'Dense', 'likely')]
     """
+    check_count(len(tensors), MAX_TENSORS, "tensors of unknown structure", "the file")
+    for name in tensors:
+        check_count(name.count("."), MAX_DEPTH, "modules within modules", name)
     modules: dict[str, Module] = {}
     unknown: dict[str, str] = {}
     _walk("", nest(_relabelled(tensors) if compatibility else tensors), modules, unknown)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import jax
 
-from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
-from zerfoo_jax.core.layer import Layer, abstract
+from zerfoo_jax.core.errors import ConfigError, FormatError, brief, nearest
+from zerfoo_jax.core.layer import Layer, abstract, problems_of
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.formats.structure.chain import Slot, chained, in_order, usual_input
 from zerfoo_jax.formats.structure.families import Family
@@ -78,7 +78,8 @@ def _expect_fitting(model: Layer, params: Mapping, state: Mapping, specs: tuple[
     try:
         wanted = jax.eval_shape(model.init, jax.random.key(0), *specs)
     except Exception as error:
-        raise FormatError(f"the layers do not fit each other: {error}", fix="say what stands in the slots") from error
+        raise FormatError(problems_of(error)) from error
     shapes, given = (jax.tree.map(lambda x: x.shape, tree) for tree in (wanted, abstract((params, state))))
     if shapes != given:
-        raise FormatError(f"the layers need arrays of shapes {shapes}, not {given}", fix="say what stands in the slots")
+        cause = f"the layers need arrays of shapes {brief(shapes)}, not {brief(given)}"
+        raise FormatError(cause, place="the chain", fix="say what stands in the slots")
