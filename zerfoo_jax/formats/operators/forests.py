@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
@@ -40,13 +41,17 @@ class Forest:
         for links in (self.true, self.false, self.roots):
             if links.size and not 0 <= links.min() <= links.max() < count:
                 raise FormatError("a tree's node leads to a node that there is not")
-        reached, steps = np.unique(self.roots), 0
-        while (self.modes[reached] != LEAF).any():
-            steps += 1
-            if steps > count:
-                raise FormatError("a tree's nodes lead in a circle")
-            reached = np.unique(np.concatenate([self.true[reached], self.false[reached]]))
+        reached, steps, met = self._inner(self.roots), 0, 0
+        while reached.size:
+            steps, met = steps + 1, met + reached.size
+            if met > count:
+                raise FormatError("a tree's nodes lead in a circle, or several to one")
+            reached = self._inner(np.concatenate([self.true[reached], self.false[reached]]))
         return steps
+
+    def _inner(self, nodes: np.ndarray) -> np.ndarray:
+        """Those of the nodes that are no leaves, each once."""
+        return np.unique(nodes[self.modes[nodes] != LEAF])
 
     def leaves(self, x: Array) -> Array:
         """The leaf that each example ends at in each tree, (batch, trees)."""
@@ -57,12 +62,14 @@ class Forest:
         x = jnp.asarray(x)
         splits, members = jnp.asarray(self.splits).astype(x.dtype), jnp.asarray(self.members).astype(x.dtype)
         true, false = jnp.asarray(self.true, jnp.int32), jnp.asarray(self.false, jnp.int32)
-        for _ in range(self.depth()):
+
+        def step(_: int, at: Array) -> Array:
             value = jnp.take_along_axis(x, jnp.asarray(self.features, jnp.int32)[at], axis=1)
             goes = self._compared(value, splits[at], members, at)
             goes |= jnp.isnan(value) & jnp.asarray(self.missing_is_true)[at]
-            at = jnp.where(goes, true[at], false[at])
-        return at
+            return jnp.where(goes, true[at], false[at])
+
+        return lax.fori_loop(0, self.depth(), step, at)
 
     def _compared(self, value: Array, split: Array, members: Array, at: Array) -> Array:
         """Whether each comparison holds, of the kinds that there are."""
