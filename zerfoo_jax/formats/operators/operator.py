@@ -80,6 +80,7 @@ class Operator(Layer):
 
     @property
     def is_source(self) -> bool:
+        """Whether nothing feeds the operator: it has only arrays of its own."""
         return not self.wires
 
     @cached_property

@@ -27,6 +27,7 @@ class Parameter(Layer):
 
     @property
     def is_source(self) -> bool:
+        """Always: it has no inputs."""
         return True
 
     def init(self, key: Array) -> tuple[Params, State]:
