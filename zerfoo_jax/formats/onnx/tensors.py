@@ -64,7 +64,8 @@ def array_of(tensor: "TensorProto", place: str, folder: Folder | None = None, we
 def packed_size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
     """The bytes of an array in a file: types of less than a byte are packed.
 
-    >>> packed_size(np.dtype(ml_dtypes.int4), (3,))
+    >>> from zerfoo_jax.formats.operators.data_types import dtype_named
+    >>> packed_size(dtype_named("int4"), (3,))
     2
     """
     return math.ceil(math.prod(shape) * bits_of(dtype) / 8)
