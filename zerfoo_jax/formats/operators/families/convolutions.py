@@ -1,12 +1,14 @@
 """Convolutions, channels first as in ONNX: (batch, channels, *spatial), kernels (features, channels / groups, *taps)."""
 
 from collections.abc import Sequence
+import math
 
 import jax
 import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import FormatError, ShapeError
 from zerfoo_jax.core.types import Array
+from zerfoo_jax.formats.operators.known import Known
 from zerfoo_jax.formats.operators.sizes import check_output_size
 from zerfoo_jax.formats.operators.windows import halved, reaches, windows
 from zerfoo_jax.layers.convolutions.convolve import convolve
@@ -107,6 +109,29 @@ def CausalConvWithState(
     elif activation != "none":
         raise FormatError(f"CausalConvWithState has no activation {activation!r}", fix="known: none, silu, swish")
     return y, padded[:, :, padded.shape[2] - before :]
+
+
+def Col2Im(
+    x: Array, image_shape: Known, block_shape: Known, *, dilations: Ints = (), pads: Ints = (), strides: Ints = ()
+) -> Array:
+    """Blocks added up where they lie: (batch, channels · taps, blocks) -> (batch, channels, *image_shape).
+
+    It is the transpose of cutting an image into the blocks that a convolution sees.
+    """
+    image, block = check_output_size(image_shape.tolist()), check_output_size(block_shape.tolist())
+    placed = windows(image, block, strides, dilations, pads)
+    counts, taps = placed.counts(image), math.prod(block)
+    if x.ndim != 3 or x.shape[1] % taps or x.shape[2] != math.prod(counts):
+        raise ShapeError(f"blocks of shape {tuple(x.shape)} do not make an image of {image} out of {counts} blocks of {block}")
+    channels = x.shape[1] // taps
+    check_output_size((x.shape[0], channels, *image))
+    check_output_size((taps, taps))
+    blocks = jnp.asarray(x).reshape(x.shape[0] * channels, taps, *counts)
+    kernel = jnp.eye(taps, dtype=x.dtype).reshape(*block, taps, 1)
+    full = [(n - 1) * stride + reach for n, stride, reach in zip(counts, placed.strides, placed.reaches(), strict=True)]
+    cut = [(low, n - low - size) for n, (low, _), size in zip(full, placed.edges, image, strict=True)]
+    y = convolve_transposed(_channels_last(blocks), kernel, placed.strides, cut, placed.dilations)
+    return y.reshape(x.shape[0], channels, *image)
 
 
 def _expect_kernel(w: Array, kernel_shape: Ints) -> None:
