@@ -15,7 +15,7 @@ from zerfoo_jax.core.spec import NamedOrMapping
 from zerfoo_jax.formats.json_text import Fields
 from zerfoo_jax.formats.limits import MAX_DEPTH, check_count
 from zerfoo_jax.formats.loom import native, softmax
-from zerfoo_jax.formats.loom.flow import Built, Shape, exactly, flat
+from zerfoo_jax.formats.loom.flow import Built, Shape, exactly, first_taken, flat
 from zerfoo_jax.formats.loom.weights import LayerWeights
 from zerfoo_jax.formats.parts import Part, building, chain, in_a_row
 from zerfoo_jax.layers import Embedding, MixtureOfExperts
@@ -86,10 +86,14 @@ class Definition:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a type is built, and what a network that begins with it takes: a shape, or None where that is any."""
+    """How a type is built, and what a network that begins with it takes: a shape, or None where that is any.
+
+    What `keeps` the shape may take more such rows, if what follows it does.
+    """
 
     build: Callable[[Definition, Shape], Built]
     takes: Callable[[Definition], Shape]
+    keeps: bool = False
 
 
 def in_sequence(definitions: list[Definition], shape: Shape) -> Built:
@@ -101,7 +105,7 @@ def in_sequence(definitions: list[Definition], shape: Shape) -> Built:
 
 def takes(definitions: list[Definition]) -> Shape:
     """The shape of what layers that follow each other take."""
-    return next((found for one in definitions if (found := one.kind.takes(one)) is not None), None)
+    return first_taken((one.kind.takes(one), one.kind.keeps) for one in definitions)
 
 
 def _sizes(d: Definition, *inputs: str) -> int:
@@ -339,7 +343,7 @@ def _steps_of(name: str) -> Callable[[Definition], Shape]:
     return lambda d: (_length(d), _sizes(d, name))
 
 
-_ATTENTION = Kind(_attention, _steps_of("d_model"))
+_ATTENTION = Kind(_attention, _steps_of("d_model"), keeps=True)
 _NORM = _any_or(lambda d: d.given.integer("norm_size"))
 KINDS: dict[str, Kind] = {
     "conv1d": _convolution(1),
@@ -348,18 +352,18 @@ KINDS: dict[str, Kind] = {
     "dense": Kind(_dense, lambda d: (_dense_in(d),)),
     "embedding": Kind(_embedding, lambda d: (_length(d),)),
     "kmeans": Kind(_kmeans, lambda d: _first(d) or _any_or(lambda d: d.given.integer("cluster_dim"))(d)),
-    "layer_norm": Kind(_layer_norm, _NORM),
-    "layernorm": Kind(_layer_norm, _NORM),
+    "layer_norm": Kind(_layer_norm, _NORM, keeps=True),
+    "layernorm": Kind(_layer_norm, _NORM, keeps=True),
     "lstm": Kind(_lstm, _steps_of("input_size")),
     "mha": _ATTENTION,
     "multi_head_attention": _ATTENTION,
     "parallel": Kind(_parallel, _first),
-    "residual": Kind(lambda d, shape: ([], shape), lambda d: None),
-    "rms_norm": Kind(_rms_norm, _NORM),
-    "rmsnorm": Kind(_rms_norm, _NORM),
+    "residual": Kind(lambda d, shape: ([], shape), lambda d: None, keeps=True),
+    "rms_norm": Kind(_rms_norm, _NORM, keeps=True),
+    "rmsnorm": Kind(_rms_norm, _NORM, keeps=True),
     "rnn": Kind(_rnn, _steps_of("input_size")),
     "sequential": Kind(_sequential, _first),
-    "softmax": Kind(_softmax, _any_or(_softmax_width)),
-    "swiglu": Kind(_swiglu, _rows_of("input_height", "input_size")),
+    "softmax": Kind(_softmax, _any_or(_softmax_width), keeps=True),
+    "swiglu": Kind(_swiglu, _rows_of("input_height", "input_size"), keeps=True),
 }
 """The types of layers, by their names in a file."""

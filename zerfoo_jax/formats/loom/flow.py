@@ -4,7 +4,7 @@ A shape is that of one example, without the batch: (features,), (length, feature
 nothing says how many numbers arrive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import math
 
 from zerfoo_jax.core.errors import FormatError
@@ -43,6 +43,22 @@ def reshaped(shape: Shape, wanted: tuple[int, ...]) -> tuple[list[Part], tuple[i
 def flat(shape: Shape) -> Built:
     """What makes one row of all numbers."""
     return ([], shape) if shape is None else reshaped(shape, (math.prod(shape),))
+
+
+def first_taken(layers: Iterable[tuple[Shape, bool]]) -> Shape:
+    """What layers in a row take, from what each takes and whether it keeps the shape: the largest of those up to the first
+    that does not keep it.
+
+    >>> first_taken([((8,), True), ((4, 8), True), ((8,), False), ((64,), False)])
+    (4, 8)
+    """
+    found: Shape = None
+    for shape, keeps in layers:
+        if shape is not None and (found is None or math.prod(shape) > math.prod(found)):
+            found = shape
+        if not keeps and found is not None:
+            break
+    return found
 
 
 def start(shape: tuple[int, ...]) -> list[Part]:

@@ -17,7 +17,7 @@ from zerfoo_jax.core.types import Spec
 from zerfoo_jax.formats.json_text import Fields
 from zerfoo_jax.formats.limits import MAX_DEPTH, MAX_NODES, check_count, check_shape
 from zerfoo_jax.formats.loom import native, softmax
-from zerfoo_jax.formats.loom.flow import Built, Shape, flat, start
+from zerfoo_jax.formats.loom.flow import Built, Shape, first_taken, flat, start
 from zerfoo_jax.formats.loom.packing import PACKINGS
 from zerfoo_jax.formats.parts import Part, building, in_a_row
 from zerfoo_jax.formats.summary import NodeSummary, TensorSummary
@@ -97,10 +97,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a type is built, and what a network that begins with it takes: a shape, or None where that is any."""
+    """How a type is built, and what a network that begins with it takes: a shape, or None where that is any.
+
+    What `keeps` the shape may take more such rows, if what follows it does.
+    """
 
     build: Callable[[Cell, Shape], Built]
     takes: Callable[[Cell], Shape]
+    keeps: bool = False
 
 
 def cells(value: Any, place: str, source: Source, loom: bool) -> list[Cell]:
@@ -162,7 +166,7 @@ def in_sequence(layers: Sequence[Cell], shape: Shape) -> Built:
 
 def takes(layers: Sequence[Cell]) -> Shape:
     """The shape of what layers that follow each other take."""
-    return next((found for one in layers if (found := one.kind.takes(one)) is not None), None)
+    return first_taken((one.kind.takes(one), one.kind.keeps) for one in layers)
 
 
 def takes_tokens(cell: Cell) -> bool:
@@ -355,15 +359,15 @@ KINDS: Mapping[str, Kind] = {
     "Embedding": Kind(_embedding, lambda c: (c.given.integer("seq_length", 1),)),
     "KMeans": Kind(_kmeans, _rows("input_height")),
     "LSTM": Kind(_recurrent(4), _steps("input_height")),
-    "LayerNorm": Kind(_layer_norm, _rows("input_height")),
-    "Metacognition": Kind(_metacognition, _any_or("input_height")),
-    "MultiHeadAttention": Kind(_attention, _steps("d_model")),
+    "LayerNorm": Kind(_layer_norm, _rows("input_height"), keeps=True),
+    "Metacognition": Kind(_metacognition, _any_or("input_height"), keeps=True),
+    "MultiHeadAttention": Kind(_attention, _steps("d_model"), keeps=True),
     "Parallel": Kind(_parallel, lambda c: takes(c.inner("parallel_branches"))),
-    "RMSNorm": Kind(_rms_norm, _rows("input_height")),
+    "RMSNorm": Kind(_rms_norm, _rows("input_height"), keeps=True),
     "RNN": Kind(_recurrent(1), _steps("input_height")),
-    "Residual": Kind(lambda c, shape: ([], shape), _any_or("input_height")),
+    "Residual": Kind(lambda c, shape: ([], shape), _any_or("input_height"), keeps=True),
     "Sequential": Kind(_sequential, lambda c: takes(c.inner("sequential_layers"))),
-    "Softmax": Kind(_softmax, _any_or("input_height")),
-    "SwiGLU": Kind(_swiglu, _rows("input_height")),
+    "Softmax": Kind(_softmax, _any_or("input_height"), keeps=True),
+    "SwiGLU": Kind(_swiglu, _rows("input_height"), keeps=True),
 }
 """The types of layers, by their names in a file."""
