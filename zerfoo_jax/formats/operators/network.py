@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zerfoo_jax.core.errors import FormatError
+from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.formats.operators.call import signature
 from zerfoo_jax.formats.operators.evaluate import check_supported, version_of
 from zerfoo_jax.formats.operators.graph import OperatorGraph, OperatorNode, Value
@@ -46,7 +46,10 @@ def to_network(graph: OperatorGraph, place: str = "", *, shapes: Mapping[str, Se
     for node in graph.nodes:
         if node.op_type in LISTS:
             raise FormatError(f"{node.op_type} gives sequences, which models of arrays do not hold", place=place)
-    return _Conversion(graph, place).network(shapes or {})
+    try:
+        return _Conversion(graph, place).network(shapes or {})
+    except ConfigError as error:  # what no network can hold, such as inputs that are texts
+        raise FormatError([problem.under(place) for problem in error.problems]) from error
 
 
 @dataclass(frozen=True, eq=False)
