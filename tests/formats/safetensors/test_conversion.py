@@ -84,6 +84,16 @@ def test_few_integers_keep_their_values_in_a_small_type():
         assert restore_tensors(codes, metadata)["x"].tolist() == values.tolist()
 
 
+@pytest.mark.parametrize(("given", "to"), [("int64", "int8"), ("uint32", "int8"), ("int64", "uint8"), ("int16", "uint8")])
+@pytest.mark.parametrize("lowest", [1000, -1000])
+def test_integers_far_from_zero_that_span_no_more_than_the_range_are_moved(given, to, lowest):
+    values = np.array([abs(lowest) if given == "uint32" else lowest]) + np.array([0, 1, 200, 255])
+    values = values.astype(given)
+    codes, metadata = convert_tensors({"x": values}, to)
+    assert restore_tensors(codes, metadata)["x"].tolist() == values.tolist()
+    assert json.loads(metadata["zerfoo.scale/x"])["scale"] == 1
+
+
 def test_values_beyond_a_floats_range_are_scaled():
     values = np.array([1e300, -2e300, 0], np.float64)
     for to in ("float32", "float16", "bfloat16", "float8_e4m3fn", "float4_e2m1fn"):
