@@ -139,6 +139,19 @@ def test_what_cannot_be_is_refused(what):
     assert isinstance(caught.value, FormatError | ShapeError)
 
 
+def test_batches_may_be_empty():
+    none = jnp.zeros((0, 2, 5, 5))
+    cases: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+        "BatchNormalization": ((none, *[jnp.ones(2)] * 4), {}),
+        "Conv": ((none, jnp.ones((2, 2, 1, 1))), {}),
+        "GridSample": ((none, jnp.zeros((0, 5, 5, 2))), {}),
+        "MaxPool": ((none,), {"kernel_shape": (1, 1)}),
+        "Resize": ((none, None, np.float32([1, 1, 1, 1])), {}),
+    }
+    for op_type, (inputs, attributes) in cases.items():
+        assert jax.eval_shape(lambda: run(op_type, *inputs, **attributes)).shape == none.shape  # noqa: B023
+
+
 def test_same_padding_shares_out_what_is_missing():
     assert windows((5, 6), (3, 3), (2, 2), auto_pad="SAME_UPPER").edges == ((1, 1), (0, 1))
     assert windows((5, 6), (3, 3), (2, 2), auto_pad="SAME_LOWER").edges == ((1, 1), (1, 0))

@@ -63,7 +63,7 @@ def meeting(x: Array, images: Array, taps: Sequence[Taps]) -> Iterator[Array]:
             flat = flat * np.int32(size) + jnp.clip(index, 0, size - 1)
             weight = part if weight is None else weight * part
         assert weight is not None
-        yield jnp.take(rows, flat, axis=0, mode="clip") * weight[..., None].astype(rows.dtype)
+        yield rows.at[flat].get(mode="clip") * weight[..., None].astype(rows.dtype)
 
 
 def interpolate(x: Array, images: Array, taps: Sequence[Taps]) -> Array:

@@ -67,7 +67,7 @@ def STFT(
         raise ShapeError(f"frames of {size}, {step} apart, with that window do not fit a signal of shape {tuple(signal.shape)}")
     count = (signal.shape[1] - size) // step + 1
     check_output_size((signal.shape[0], count, size, 2))
-    frames = jnp.take(jnp.asarray(signal), np.arange(count)[:, None] * step + np.arange(size), axis=1)
+    frames = jnp.asarray(signal)[:, np.arange(count)[:, None] * step + np.arange(size)]
     if window is not None:
         frames = frames * window.astype(frames.dtype).reshape(1, 1, size, 1)
     return _transformed(frames, None, 2, False, bool(onesided))
