@@ -14,7 +14,8 @@ def Gather(data: Any, indices: Any, *, axis: int = 0) -> Any:
     axis = axis_of(axis, data.ndim)
     if all(isinstance(x, np.ndarray) for x in (data, indices)):
         return np.take(data, indices, axis, mode="raise")
-    return jnp.take(jnp.asarray(data), _wrapped(indices, data.shape[axis]), axis, mode="clip")
+    indices = jnp.asarray(indices)
+    return jnp.take(jnp.asarray(data), jnp.where(indices < 0, indices + data.shape[axis], indices), axis, mode="clip")
 
 
 def GatherElements(data: Any, indices: Any, *, axis: int = 0) -> Any:
@@ -57,30 +58,25 @@ def TensorScatter(
     return jnp.moveaxis(written, 1, axis)
 
 
-def _wrapped(indices: Any, size: int) -> Any:
-    indices = jnp.asarray(indices)
-    return jnp.where(indices < 0, indices + size, indices)
-
-
 def _places(data: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     """For each axis of data an index at each place of `indices`: its own, or on `axis` the one that is written there."""
     if indices.ndim != data.ndim:
         raise ShapeError(f"indices of shape {indices.shape} for an array of shape {data.shape}: the numbers of axes differ")
     axis = axis_of(axis, data.ndim)
     grid = np.ogrid[tuple(slice(size) for size in indices.shape)]
-    wrapped = _wrapped(indices, data.shape[axis])
-    return tuple(wrapped if i == axis else jnp.asarray(line, wrapped.dtype) for i, line in enumerate(grid))
+    own = jnp.asarray(indices)
+    return tuple(own if i == axis else jnp.asarray(line, own.dtype) for i, line in enumerate(grid))
 
 
 def _tuples(data: Any, indices: Any, batch_dims: int) -> tuple[Any, ...]:
     """For each axis of data that is indexed the indices along it: first those of the batch, then the ones that are given."""
     depth = indices.shape[-1] if indices.ndim else 0
-    if not indices.ndim or batch_dims + depth > data.ndim or data.shape[:batch_dims] != indices.shape[:batch_dims]:
+    if not depth or batch_dims + depth > data.ndim or data.shape[:batch_dims] != indices.shape[:batch_dims]:
         raise ShapeError(f"indices of shape {indices.shape} for an array of shape {data.shape} with {batch_dims} batch axes")
     places = indices.shape[:-1]
     batch = np.ogrid[tuple(slice(size) for size in places)][:batch_dims] if batch_dims else []
-    given = [_wrapped(indices[..., i], data.shape[batch_dims + i]) for i in range(depth)]
-    return (*(jnp.asarray(line) for line in batch), *given) or (jnp.zeros(places, bool),)
+    given = [jnp.asarray(indices[..., i]) for i in range(depth)]
+    return (*(jnp.asarray(line) for line in batch), *given)
 
 
 def _put(data: Any, places: tuple[Any, ...], updates: Any, reduction: str) -> Any:
