@@ -8,6 +8,7 @@ import pytest
 from tests.support.layers import assert_close
 from zerfoo_jax import layers as L
 from zerfoo_jax.core.errors import ConfigError
+from zerfoo_jax.core.forms import as_defined
 from zerfoo_jax.layers import Quantized
 from zerfoo_jax.layers.quantized.products import integer_product
 from zerfoo_jax.numeric.quantization import unpack_nibbles
@@ -131,12 +132,13 @@ def test_static_activations_have_the_ranges_given_and_clip_beyond():
     layer, state = quantized(L.Dense(1), params, ranges=lambda path: (np.float32(-1.0), np.float32(2.0)), activations="static")
     step = 2 / 127
     expected = 8 * (round(0.25 / step) - 128) * step
-    assert_close(layer.apply({}, state, x)[0], [[expected]], 1e-5)
+    assert_close(jax.jit(lambda x: layer.apply({}, state, x)[0])(x), [[expected]], 1e-5)
     layer, state = quantized(
         L.Dense(1), params, ranges=lambda path: (np.float32(-1.0), np.float32(2.0)), activations="static", to="uint8"
     )
     step = 3 / 255
-    assert_close(layer.apply({}, state, x)[0], [[8 * (round(0.25 / step) - 85) * step]], 1e-5)
+    y = jax.jit(lambda x: layer.apply({}, state, x)[0])(x)
+    assert_close(y, [[8 * (round(0.25 / step) - 85) * step]], 1e-5)
 
 
 @pytest.mark.parametrize("activations", ["float", "dynamic"])
@@ -174,7 +176,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("to", ["int8", "uint8", "float8_e4m3fn"])
+@pytest.mark.parametrize("to", ["int8", "uint8"])
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_whole_models_stay_close_to_what_they_were(name, to):
     model, x = MODELS[name]
@@ -185,7 +187,7 @@ def test_whole_models_stay_close_to_what_they_were(name, to):
         layer, held = quantized(model, params, state, to=to, activations=activations)
         found = jax.jit(lambda x, layer=layer, held=held: layer.apply({}, held, x)[0])(x)
         assert found.dtype == y.dtype
-        assert np.abs(found - y).max() <= (0.3 if to == "float8_e4m3fn" else 0.06) * np.abs(y).max()
+        assert np.abs(found - y).max() <= 0.06 * np.abs(y).max()
         codes = [path[-1].key for path, _ in jax.tree_util.tree_leaves_with_path(held["params"])].count("codes")
         assert codes == {"transformer": 8, "recurrent": 3, "images": 3}[name]
 
@@ -197,3 +199,13 @@ def test_what_does_not_go_together_is_refused():
         Quantized(L.Dense(3), "int4", "float", 3)
     with pytest.raises(ConfigError, match=r"Quantized.block = 32 does not go with activations = 'static'"):
         Quantized(L.Dense(3), activations="static", block=32)
+
+
+@pytest.mark.parametrize(("to", "activations"), [("int8", "dynamic"), ("uint8", "dynamic"), ("int4", "float")])
+def test_what_a_translator_sees_computes_the_same(to, activations):
+    x = np.random.default_rng(1).normal(0.3, size=(3, 600)).astype(np.float32)
+    params, _ = drawn(L.Dense(5), x)
+    layer, state = quantized(L.Dense(5), params, to=to, activations=activations)
+    y = jax.jit(lambda x: layer.apply({}, state, x)[0])(x)
+    with as_defined():
+        assert_close(jax.jit(lambda x: layer.apply({}, state, x)[0])(x), y, 1e-5)

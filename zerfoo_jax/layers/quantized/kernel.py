@@ -10,6 +10,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from zerfoo_jax.core.forms import are_for_cpu
 from zerfoo_jax.core.types import Array
 from zerfoo_jax.layers.quantized.products import (
     high_nibbles,
@@ -17,7 +18,6 @@ from zerfoo_jax.layers.quantized.products import (
     integer_product,
     less,
     low_nibbles,
-    on_cpu,
     rows_of_a_block,
 )
 from zerfoo_jax.numeric import widened
@@ -59,6 +59,8 @@ class QuantizedKernel:
 
     def product(self, x: Array) -> Array:
         """x K over the last axis."""
+        if self.activations == "float" and not are_for_cpu():
+            return jnp.matmul(x, self.decoded().astype(x.dtype))
         rows = widened(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
         if self.activations == "float":
             y = self._decoded_product(rows)
@@ -112,15 +114,13 @@ class QuantizedKernel:
 
     def _float_product(self, codes: Array, zero_point: Array | None) -> Array:
         del zero_point
-        if on_cpu():
+        if are_for_cpu():
             rows = rows_of_a_block(self.codes.shape[-1])
             return in_blocks(less(codes, None), ((self.codes, 1),), partial(less, zero_point=None), rows, jnp.float32)
         # A device without such products gets them from its compiler by way of a wider dtype.
         return lax.dot_general(codes, self.codes, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32)
 
     def _decoded_product(self, x: Array) -> Array:
-        if not on_cpu():
-            return jnp.matmul(x, self.decoded().astype(x.dtype))
         if self.to != "int4":
             y = self._decoded_in_blocks(x, self.block or 0, lambda codes: codes)
         else:

@@ -14,6 +14,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+from zerfoo_jax.core.forms import are_for_cpu
 from zerfoo_jax.core.types import Array
 
 EXACT_BLOCK = 256
@@ -72,11 +73,6 @@ def rows_of_a_block(columns: int) -> int:
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _NUMBERS // columns))
 
 
-def on_cpu() -> bool:
-    """Whether products run on XLA's CPU back end."""
-    return jax.default_backend() == "cpu"
-
-
 def integer_product(x: Array, kernel: Array, x_zero: Array | None = None, kernel_zero: Array | None = None) -> Array:
     """Σ (x - x_zero) (kernel - kernel_zero) in int32, of two matrices of int8 codes or of uint8 codes.
 
@@ -85,7 +81,8 @@ def integer_product(x: Array, kernel: Array, x_zero: Array | None = None, kernel
     >>> integer_product(jnp.int8([[127, -3]]), jnp.int8([[-128], [2]])).tolist()
     [[-16262]]
     """
-    if on_cpu() and x.shape[0] < _MANY_ROWS:
+    few = isinstance(x.shape[0], int) and x.shape[0] < _MANY_ROWS  # of a batch of any size, it is not known
+    if are_for_cpu() and few:
         pieces = ((kernel, 1), (kernel_zero, 0))
         return in_blocks(less(x, x_zero), pieces, less, EXACT_BLOCK, jnp.int32)
     if x.dtype == jnp.uint8:
@@ -114,7 +111,7 @@ def less(codes: Array, zero_point: Array | None) -> Array:
 
 def _signed(codes: Array) -> Array:
     """uint8 as int8, 128 lower."""
-    return lax.bitcast_convert_type(codes ^ np.uint8(128), jnp.int8)
+    return (codes.astype(jnp.int32) - 128).astype(jnp.int8)
 
 
 def low_nibbles(packed: Array) -> Array:
