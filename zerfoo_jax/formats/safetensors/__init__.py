@@ -5,9 +5,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt
 
 from zerfoo_jax.core.errors import FormatError
-from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.formats.safetensors.conversion import SCALE, restore_tensors
 from zerfoo_jax.formats.safetensors.conversion import convert_tensors as convert_tensors
 from zerfoo_jax.formats.safetensors.header import LENGTH
@@ -23,6 +25,9 @@ from zerfoo_jax.formats.safetensors.writing import write_tensors as write_tensor
 from zerfoo_jax.formats.structure import infer_structure
 from zerfoo_jax.formats.summary import Summary, TensorSummary
 from zerfoo_jax.graph.editing.network import Network
+
+Bytes = Annotated[int, Gt(0)]
+"""Of a file, which may be larger than what 32 bits count."""
 
 
 def recognises(head: bytes) -> bool:
@@ -48,7 +53,7 @@ def read(path: Path, *, compatibility: Compatibility | None = None) -> Network:
         raise FormatError([problem.under(str(path)) for problem in error.problems]) from error
 
 
-def write(network: Network, path: Path, *, tensor_dtype: str | None = None, max_shard_bytes: PositiveInt | None = None) -> None:
+def write(network: Network, path: Path, *, tensor_dtype: str | None = None, max_shard_bytes: Bytes | None = None) -> None:
     """Writes a network to a file, or an index with files beside it; see `write_tensors`.
 
     With `tensor_dtype` the arrays are kept in that type, with a scale each where they need one; see `conversion`.
