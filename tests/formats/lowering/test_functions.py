@@ -58,6 +58,8 @@ ONE_INPUT = {
     "gelu": (lambda x: (jax.nn.gelu(x), jax.nn.gelu(x, approximate=False)), 5 * X),
     "identity": (lambda x: x, X),
     "integers": (lambda x: (x // 3, x % 3, lax.rem(x, np.int32(3)), abs(x), -x, jnp.sign(x), x**3), COUNTS),
+    "bits as other types": (lambda x: lax.bitcast_convert_type(x, jnp.uint8), BYTES),
+    "rounded to bfloat16": (lambda x: lax.reduce_precision(x, 8, 7), X),
     "bits": (lambda x: (x & 5, x | 9, x ^ 3, ~x, x << 2, x >> 1), COUNTS),
     "bytes as integers": (lambda x: jnp.matmul(x, x.T, preferred_element_type=jnp.int32), BYTES),
     "is finite": (lambda x: (jnp.isfinite(x / 0), jnp.isnan(x - jnp.inf)), X),

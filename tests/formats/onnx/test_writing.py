@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.support.layers import assert_close, normal
+from tests.support.layers import assert_close, normal, random_variables
 from tests.support.onnx_files import run_file, run_graph
 from zerfoo_jax import formats
 from zerfoo_jax.core.errors import ConfigError, FormatError
@@ -16,6 +16,7 @@ from zerfoo_jax.formats.operators import OperatorGraph, OperatorNode, Value
 from zerfoo_jax.graph import Graph, Node
 from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.input import Input
+from zerfoo_jax.graph.shared import Shared
 import zerfoo_jax.layers as L
 
 X = normal(0, 5, 6, 5, 3)
@@ -48,9 +49,9 @@ def test_names_are_those_of_the_model(tmp_path):
     dims = [[dim.dim_param or dim.dim_value for dim in v.type.tensor_type.shape.dim] for v in model.graph.output]
     assert dims == [["batch", 3], ["batch", 3, 2, 4]]
     names = {tensor.name for tensor in model.graph.initializer}
-    assert {"conv.kernel", "conv.bias", "norm.mean", "scores.kernel", "scores.bias"} <= names
-    # What only turns an output is in no layer.
-    assert {node.name.split("/")[0] for node in model.graph.node} == {"conv", "norm", "pool", "flat", "scores", "Transpose"}
+    assert {"conv.kernel", "conv.bias", "scores.kernel", "scores.bias"} <= names
+    # The norm is in the kernel, and what only turns an output is in no layer.
+    assert {node.name.split("/")[0] for node in model.graph.node} == {"conv", "pool", "flat", "scores", "Transpose"}
     assert (model.producer_name, model.ir_version, model.opset_import[0].version) == ("zerfoo_jax", 9, 20)
     for actual, wanted in zip(run_file(tmp_path / "model.onnx", [X]), given(X), strict=True):
         assert_close(actual, wanted, 1e-5)
@@ -61,6 +62,27 @@ def test_images_are_transposed_once_on_the_way_in_and_once_on_the_way_out():
     types = [node.op_type for node in graph_of_network(network(model)).nodes]
     assert types.count("Transpose") == 2 and types[0] == types[-1] == "Transpose"
     assert types.count("Conv") == 2 and types.count("MaxPool") == 1
+
+
+def test_a_kernel_that_a_norm_is_taken_into_stays_as_it_is_for_others():
+    model = Graph(
+        ("x",),
+        (
+            Node("conv", L.Conv2D(3, 3), ("x",)),
+            Node("norm", L.BatchNorm(), ("conv",)),
+            Node("again", Shared("conv"), ("norm",)),
+            Node("seen", L.BatchNorm(), ("again",)),
+            Node("sum", L.Add(), ("again", "seen")),
+        ),
+        ("sum",),
+    )
+    params, state = random_variables(model, X)
+    state = jax.tree.map(lambda x: x + 0.3 * jnp.arange(3.0), state)
+    given = Network(model, params, state, (jax.ShapeDtypeStruct((1, *X.shape[1:]), X.dtype),))
+    graph = graph_of_network(given)
+    assert [node.op_type for node in graph.nodes].count("Conv") == 2
+    assert_close(run_graph(graph, [X])[0], given(X), 1e-5)
+    assert {"conv.kernel", "conv.kernel_normalised"} <= set(graph.parameters)
 
 
 @pytest.mark.parametrize("opset", [OPSETS[0], 19, OPSETS[-1]])

@@ -12,6 +12,7 @@ from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.formats.lowering.builder import Book, Builder
 from zerfoo_jax.formats.lowering.cleaning import cleaned, renamed
 from zerfoo_jax.formats.lowering.control import CONTROL
+from zerfoo_jax.formats.lowering.convolution_norms import with_norms_in_kernels
 from zerfoo_jax.formats.lowering.fusing import fused
 from zerfoo_jax.formats.lowering.lower import Lowering
 from zerfoo_jax.formats.lowering.tensor import known
@@ -55,7 +56,7 @@ def graph_of_function(
     results = lowering.run(b, closed.jaxpr, closed.consts, [*arrays, *given])
     lowering.finish()
     made = b.results(results)
-    graph = fused(b.graph(given, made, name="model"), book.shapes)
+    graph = with_norms_in_kernels(fused(b.graph(given, made, name="model"), book.shapes))
     return cleaned(renamed(graph, {x.name: name for x, name in zip(made, output_names, strict=True)}))
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.formats.lowering.builder import Builder
 from zerfoo_jax.formats.lowering.pointwise import point, pointwise
 from zerfoo_jax.formats.lowering.tensor import Tensor
+from zerfoo_jax.formats.operators.data_types import dtype_named
 
 Rule = Callable[..., Any]
 
@@ -115,15 +117,22 @@ def _convert(b: Builder, eq: Any, x: Tensor) -> Tensor:
 
 
 @pointwise
+def _bits(b: Builder, eq: Any, x: Tensor) -> Tensor:
+    """The same bits as another dtype: a cast between integers of one size."""
+    dtype = np.dtype(eq.params["new_dtype"])
+    if not {x.dtype.kind, dtype.kind} <= {"i", "u"} or x.dtype.itemsize != dtype.itemsize:
+        raise FormatError(f"no operator sees the bits of {x.dtype} as {dtype}")
+    return b.cast(x, dtype)
+
+
+@pointwise
 def _reduce_precision(b: Builder, eq: Any, x: Tensor) -> Tensor:
     """Rounding to a narrower dtype and back."""
     narrow = {(8, 7): "bfloat16", (5, 10): "float16", (8, 23): "float32"}
     dtype = narrow.get((eq.params["exponent_bits"], eq.params["mantissa_bits"]))
     if dtype is None:
-        raise NotImplementedError("rounding to a number of bits that no dtype has")
-    import ml_dtypes
-
-    return b.cast(b.cast(x, ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype), x.dtype)
+        raise FormatError("no dtype has the number of bits that is rounded to")
+    return b.cast(b.cast(x, dtype_named(dtype)), x.dtype)
 
 
 @pointwise
@@ -184,6 +193,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "add": _add,
     "add_any": _add,
     "and": _logical("And", "BitwiseAnd"),
+    "bitcast_convert_type": _bits,
     "cbrt": _via(lambda w, x: w("Mul", w("Sign", x), w("Pow", w("Abs", x), 1 / 3))),
     "clamp": _clamp,
     "convert_element_type": _convert,
