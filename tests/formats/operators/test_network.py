@@ -195,6 +195,13 @@ def test_networks_go_through_json_and_are_drawn():
     assert "Operator" in str(outline(model, *to_network(EVERYTHING).specs))
 
 
+def test_shapes_that_are_known_are_drawn_as_what_flows():
+    network = to_network(FLATTENED)
+    found = outline(network.model, *network.specs)
+    edges = {(edge.source, edge.target) for edge in found.edges}
+    assert {("/input:0", "Shape_0"), ("Constant_1", "Gather_2"), ("Concat_4", "Reshape_5"), ("MatMul_6", "/output:0")} <= edges
+
+
 def test_an_edited_network_goes_back_too():
     network = to_network(graph(node("Relu", "x", "h"), node("MatMul", "h w", "y"), w=floats(3, 3)))
     more = Operator("Tanh", ("h",), ("h",), opsets={"": 17})

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from zerfoo_jax.core.errors import ConfigError, join_path, nearest
-from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract, check
+from zerfoo_jax.core.layer import Built, Composite, Layer, Walk, abstract, check, is_known
 from zerfoo_jax.core.sizes import Size, size_of
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.graph.graph import Graph
@@ -123,31 +123,46 @@ class _Tracing(Walk):
     traced: dict[Any, _Traced] = field(default_factory=dict)
     group: list[tuple[str, Built, Outline]] = field(default_factory=list)
     """Places, results and outlines of the parts of the layer being built."""
+    origins: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    """Known values by their identity, each with what stands for it in the program of its group."""
 
     def visit(self, layer: Layer, name: str, key: Array, *xs: Any, shared: Built | None = None) -> Built:
         del key  # the parts of a group do not make its own parameters
-        found = self.trace(layer, tuple(map(spec_of, xs)))
-        values = call_part.bind(*xs, place=name, outputs=found.values)
+        found = self.trace(layer, xs)
+        arriving = [self.origins[id(x)][1] if id(x) in self.origins else x for x in xs]
+        made = call_part.bind(*arriving, place=name, outputs=found.values)
+        leaves = jax.tree.leaves(found.output)
+        values = [self._noted(known, value) if is_known(known) else value for known, value in zip(leaves, made, strict=True)]
         built = (found.params, found.state, jax.tree.unflatten(jax.tree.structure(found.output), values))
         at = next((place for place, before, _ in self.group if before is shared), "")
         own = {"parameters": Size(), "state": Size()} if at else {}
         self.group.append((name, built, replace(found.outline, name=name, shared_with=at, **own)))
         return built
 
-    def trace(self, layer: Layer, specs: tuple[Spec, ...]) -> _Traced:
+    def _noted(self, known: Any, value: Any) -> Any:
+        """The known value as an array of its own, from which `value` is found."""
+        own = known.view()
+        self.origins[id(own)] = own, value
+        return own
+
+    def trace(self, layer: Layer, xs: tuple[Any, ...]) -> _Traced:
         """Outline, parameters, state and output of a layer; those of equal layers on equal inputs are found once."""
+        specs = tuple(map(spec_of, xs))
+        if any(map(is_known, xs)):
+            return self._trace(layer, specs, xs)
         if (layer, specs) not in self.traced:
-            self.traced[layer, specs] = self._trace(layer, specs)
+            self.traced[layer, specs] = self._trace(layer, specs, xs)
         return self.traced[layer, specs]
 
-    def _trace(self, layer: Layer, specs: tuple[Spec, ...]) -> _Traced:
+    def _trace(self, layer: Layer, specs: tuple[Spec, ...], xs: tuple[Any, ...]) -> _Traced:
         outer, self.group = self.group, []
         built: list[Tree] = []
 
-        def build(key: Array, *xs: Array) -> Tree:
-            params, state, output = layer.build(self, key, *xs)
-            built.extend(abstract((params, state, output)))
-            return output
+        def build(key: Array, *traced: Array) -> Tree:
+            arrived = (self._noted(x, value) if is_known(x) else value for x, value in zip(xs, traced, strict=True))
+            params, state, output = layer.build(self, key, *arrived)
+            built.extend((*abstract((params, state)), jax.tree.map(lambda x: x if is_known(x) else spec_of(x), output)))
+            return jax.tree.map(lambda x: self.origins[id(x)][1] if id(x) in self.origins else x, output)
 
         try:
             program = jax.make_jaxpr(build)(KEY, *specs)
@@ -155,7 +170,8 @@ class _Tracing(Walk):
         finally:
             self.group = outer
         params, state, output = built
-        found = Outline("", type(layer).__name__, specs, tuple(jax.tree.leaves(output)), size_of(params), size_of(state))
+        outputs = tuple(map(spec_of, jax.tree.leaves(output)))
+        found = Outline("", type(layer).__name__, specs, outputs, size_of(params), size_of(state))
         if children:
             edges, joins = wiring(program.jaxpr)
             names = layer.children() if isinstance(layer, Composite) else params
