@@ -95,7 +95,11 @@ def forest(trees: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("how", "then"), [("SUM", "SOFTMAX"), ("AVERAGE", "NONE"), ("MIN", "LOGISTIC"), ("MAX", "NONE")])
+MORE = [("AVERAGE", "NONE"), ("MIN", "LOGISTIC"), ("MAX", "NONE")]
+SLOW = [pytest.param(*case, marks=pytest.mark.slow) for case in MORE]
+
+
+@pytest.mark.parametrize(("how", "then"), [("SUM", "SOFTMAX"), *SLOW])
 def test_trees_agree_with_onnxruntime(how, then):
     x = normal(30, 3)
     x[3, 1] = x[5, 0] = np.nan
