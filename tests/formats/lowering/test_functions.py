@@ -97,6 +97,7 @@ ONE_INPUT = {
     "argsort of equals": (lambda x: jnp.argsort(x % 3, axis=1), COUNTS),
     "split": (lambda x: jnp.split(x, [1, 3], axis=1), X),
     "squares": (lambda x: jnp.var(x, axis=(1, 2)), IMAGE),
+    "unstacked": (lambda x: [*jnp.unstack(x, axis=1)], X),
     "tiles": (lambda x: jnp.tile(x, (2, 3)), X),
     "top k": (lambda x: lax.top_k(x, 3), X),
     "transposes": (lambda x: jnp.moveaxis(x, 3, 1).swapaxes(0, 2) + 1, IMAGE),
@@ -110,6 +111,7 @@ ONE_INPUT = {
 TWO_INPUTS = {
     "addition at": (lambda x, i: jnp.zeros((6, 4)).at[i].add(x), X, ROWS),
     "addition at places out of bounds": (lambda x, i: jnp.zeros((6, 4)).at[i].add(x), X, WIDE),
+    "angles": (lambda y, x: jnp.arctan2(y, jnp.where(x > 1, 0.0, x)), X, normal(9, 5, 4)),
     "division": (lambda x, y: x / y, X, POSITIVE),
     "dynamic index": (lambda x, i: x[:, i[0]], X, ROWS),
     "dynamic slice": (lambda x, i: lax.dynamic_slice(x, (0, i[0], i[1]), (x.shape[0], 3, 2)), normal(3, 5, 6, 4), ROWS),
@@ -123,6 +125,7 @@ TWO_INPUTS = {
     "elements out of bounds": (lambda x, i: x.at[0, i].get(mode="fill", fill_value=7.0), X, WIDE),
     "elements clipped": (lambda x, i: jnp.take(x, i, axis=1, mode="clip"), X, WIDE),
     "elements or NaN": (lambda x, i: jnp.take(x, i, axis=1), X, WIDE),
+    "subtraction at": (lambda x, i: jnp.zeros((6, 4)).at[i].subtract(x), X, ROWS),
     "greatest at": (lambda x, i: jnp.zeros((6, 4)).at[i].max(x), X, ROWS),
     "pairs of indices": (lambda x, i: x[jnp.arange(x.shape[0]), i], X, ROWS),
     "put at": (lambda x, i: x.at[jnp.arange(x.shape[0]), i].set(1.0), X, ROWS),

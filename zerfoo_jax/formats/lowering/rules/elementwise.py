@@ -150,6 +150,22 @@ def _pow(b: Builder, eq: Any, x: Tensor, y: Tensor) -> Tensor:
 
 
 @pointwise
+def _atan2(b: Builder, eq: Any, y: Tensor, x: Tensor) -> Tensor:
+    """The angle of the point (x, y), in radians."""
+
+    def number(value: float) -> Tensor:
+        return b.scalar(value, x.dtype)
+
+    def less_than_zero(z: Tensor) -> Tensor:
+        return point(b, "Less", z, number(0), dtype=bool)
+
+    turned = where(b, less_than_zero(y), number(-math.pi), number(math.pi))
+    angle = point(b, "Add", point(b, "Atan", point(b, "Div", y, x)), where(b, less_than_zero(x), turned, number(0)))
+    upright = point(b, "Mul", point(b, "Sign", y), number(math.pi / 2))
+    return where(b, point(b, "Equal", x, number(0), dtype=bool), upright, angle)
+
+
+@pointwise
 def _rem(b: Builder, eq: Any, x: Tensor, y: Tensor) -> Tensor:
     """The remainder with the sign of the dividend."""
     return point(b, "Mod", x, y, fmod=1)
@@ -193,6 +209,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "add": _add,
     "add_any": _add,
     "and": _logical("And", "BitwiseAnd"),
+    "atan2": _atan2,
     "bitcast_convert_type": _bits,
     "cbrt": _via(lambda w, x: w("Mul", w("Sign", x), w("Pow", w("Abs", x), 1 / 3))),
     "clamp": _clamp,
@@ -208,12 +225,14 @@ ELEMENTWISE: dict[str, Rule] = {
     "is_finite": _is_finite,
     "le": _comparison("LessOrEqual"),
     "log1p": _via(lambda w, x: w("Log", w("Add", x, 1))),
+    "log2": _via(lambda w, x: w("Mul", w("Log", x), 1 / math.log(2))),
     "lt": _comparison("Less"),
     "max": _max,
     "min": _min,
     "mul": _mul,
     "ne": _comparison("Equal", negated=True),
     "not": _logical("Not", "BitwiseNot"),
+    "one_minus_square": _via(lambda w, x: w("Sub", 1, w("Mul", x, x))),
     "or": _logical("Or", "BitwiseOr"),
     "pow": _pow,
     "reduce_precision": _reduce_precision,

@@ -75,6 +75,9 @@ def _filled(b: Builder, eq: Any, x: Tensor, inside: Tensor, wanted: Sequence[tup
 
 def _scatter(reduction: str) -> Rule:
     def rule(b: Builder, eq: Any, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+        if eq.primitive.name == "scatter-sub":
+            updates = b.plain(updates)
+            updates = b.emit("Neg", [updates], updates.shape, updates.dtype)
         numbers = eq.params["dimension_numbers"]
         dropped = (*map(int, numbers.inserted_window_dims), *numbers.operand_batching_dims)
         batching = dict(zip(numbers.operand_batching_dims, numbers.scatter_indices_batching_dims, strict=True))
@@ -176,6 +179,7 @@ INDEXING: dict[str, Rule] = {
     "scatter-max": _scatter("max"),
     "scatter-min": _scatter("min"),
     "scatter-mul": _scatter("mul"),
+    "scatter-sub": _scatter("add"),
     "scatter_add": _scatter("add"),
     "scatter_max": _scatter("max"),
     "scatter_min": _scatter("min"),

@@ -87,6 +87,13 @@ def _stack(b: Builder, eq: Any, *xs: Tensor) -> Tensor:
     return joined(b, [x.viewed(one, axes) for x in xs], axis)
 
 
+def _unstack(b: Builder, eq: Any, x: Tensor) -> list[Tensor]:
+    axis = eq.params["axis"]
+    kept = [i for i in range(x.rank) if i != axis]
+    rows = [cut(b, x, {axis: (i, i + 1, 1)}) for i in range(len(eq.outvars))]
+    return [row.viewed([row.shape[i] for i in kept], kept) for row in rows]
+
+
 def _split(b: Builder, eq: Any, x: Tensor) -> list[Tensor]:
     axis, sizes = eq.params["axis"], eq.params["sizes"]
     if not is_fixed(sizes):
@@ -237,8 +244,10 @@ SHAPES: dict[str, Rule] = {
     "concatenate": _concatenate,
     "copy": _identity,
     "copy_p": _identity,
+    "device_put": _identity,
     "dim_as_value": _dim_as_value,
     "empty": _empty,
+    "empty2": _empty,
     "expand_dims": _expand_dims,
     "iota": _iota,
     "name": _identity,
@@ -254,6 +263,7 @@ SHAPES: dict[str, Rule] = {
     "stop_gradient": _identity,
     "tile": _tile,
     "transpose": _transpose,
+    "unstack": _unstack,
 }
 
 MOVES = SHAPES.keys() - {"concatenate", "pad", "stack", "tile"}
