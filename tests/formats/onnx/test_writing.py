@@ -11,6 +11,7 @@ from zerfoo_jax import formats
 from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.formats.lowering import OPSETS, graph_of_network
+from zerfoo_jax.formats.onnx import write_function
 from zerfoo_jax.formats.onnx.writing import bytes_of, message_of, write_graph
 from zerfoo_jax.formats.operators import OperatorGraph, OperatorNode, Value
 from zerfoo_jax.graph import Graph, Node
@@ -173,6 +174,23 @@ def test_operators_from_a_file_stay_as_they_are(tmp_path):
     formats.save(formats.load(tmp_path / "given.onnx"), tmp_path / "newer.onnx", opset=21)
     x = normal(0, 4, 3)
     np.testing.assert_allclose(run_file(tmp_path / "newer.onnx", [x])[0], run_graph(graph, [x])[0], rtol=1e-6)
+
+
+def test_any_function_with_sizes_that_vary(tmp_path):
+    sizes = jax.export.symbolic_shape("rows, columns")
+    kernel = normal(1, 4, 3)
+
+    def scores(parameters, x, y):
+        return jnp.einsum("rcf,fk->rck", x, parameters["kernel"]), x.sum(-1) + y
+
+    specs = (jax.ShapeDtypeStruct((*sizes, 4), jnp.float32), jax.ShapeDtypeStruct(sizes, jnp.float32))
+    names = {"inputs": ("x", "y"), "outputs": ("scores", "sums")}
+    write_function(scores, tmp_path / "model.onnx", *specs, parameters={"kernel": kernel}, **names, opset=19)
+    model = onnx.load(tmp_path / "model.onnx")
+    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["x", "y", "scores", "sums"]
+    x, y = normal(2, 2, 6, 4), normal(3, 2, 6)
+    for actual, wanted in zip(run_file(tmp_path / "model.onnx", [x, y]), scores({"kernel": kernel}, x, y), strict=True):
+        assert_close(actual, wanted, 1e-5)
 
 
 def test_a_failed_check_writes_nothing(tmp_path):

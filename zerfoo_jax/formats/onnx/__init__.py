@@ -1,11 +1,13 @@
 """ONNX files, both ways."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError
+from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.formats.files import map_file
-from zerfoo_jax.formats.lowering import OPSET, OPSETS, graph_of_network
+from zerfoo_jax.formats.lowering import OPSET, OPSETS, graph_of_function, graph_of_network
 from zerfoo_jax.formats.onnx.reading import graph_of, parse
 from zerfoo_jax.formats.onnx.repair import needs_repair, repair
 from zerfoo_jax.formats.onnx.writing import with_types, write_graph
@@ -54,13 +56,35 @@ def write(
     those of 1 GiB and more always do. What is written has passed ONNX's own checker and its inference of shapes.
     Raises `FormatError` with all that operators cannot do, each with its place in the model; then nothing is written.
     """
-    if opset is not None and opset not in OPSETS:
-        raise ConfigError(f"opset = {opset!r} is not written", place="opset", fix=f"choose one of {OPSETS[0]} to {OPSETS[-1]}")
     if opset is None and batch is None and is_of_operators(network):
         graph = with_types(to_operator_graph(network), network)
     else:
-        graph = graph_of_network(network, batch=batch, opset=opset or OPSET)
+        graph = graph_of_network(network, batch=batch, opset=_checked(opset))
     write_graph(graph, path, external_data=external_data)
+
+
+def write_function(
+    function: Callable[..., Tree],
+    path: Path,
+    *specs: Spec,
+    parameters: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    opset: int | None = None,
+    external_data: bool | None = None,
+) -> None:
+    """Writes any JAX function of arrays to an ONNX file; see `lowering.graph_of_function`.
+
+    Sizes that vary are symbols of `jax.export.symbolic_shape` in `specs`.
+    """
+    options = {"parameters": parameters, "inputs": inputs, "outputs": outputs}
+    write_graph(graph_of_function(function, *specs, **options, opset=_checked(opset)), path, external_data=external_data)
+
+
+def _checked(opset: int | None) -> int:
+    if opset is not None and opset not in OPSETS:
+        raise ConfigError(f"opset = {opset!r} is not written", place="opset", fix=f"choose one of {OPSETS[0]} to {OPSETS[-1]}")
+    return opset or OPSET
 
 
 def summarize(path: Path) -> Summary:
