@@ -110,10 +110,11 @@ class _Writer(io.BufferedWriter):
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[BinaryIO]:
+def write_whole(path: Path, final: Callable[[], Path] | None = None) -> Iterator[BinaryIO]:
     """A file to write to that takes its name, flushed to the disk, only once everything has been written.
 
-    Raises `FormatError` where the folder is missing or nothing may be written there.
+    `final` gives another path in the folder, for names that are known only then. Raises `FormatError` where the folder is
+    missing or nothing may be written there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -126,9 +127,19 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(path if final is None else final())
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    """Has the names in a folder written to the disk, so that files that are written later are not there before them."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def padding(size: int, alignment: int = ALIGNMENT) -> int:

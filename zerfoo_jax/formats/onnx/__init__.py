@@ -52,8 +52,8 @@ def write(
     """Writes a network's evaluation to an ONNX file, for any batch size or for `batch` alone.
 
     Networks made of operators, such as those read from ONNX files, keep them as they are unless another `opset` (18 to 26) is
-    asked for, others get those of opset 20. With `external_data` the weights go to a file beside the model, `<name>.data`, as
-    those of 1 GiB and more always do. What is written has passed ONNX's own checker and its inference of shapes.
+    asked for, others get those of opset 20. With `external_data` the weights go to a file beside the model (see `companions`),
+    as those of 1 GiB and more always do. What is written has passed ONNX's own checker and its inference of shapes.
     Raises `FormatError` with all that operators cannot do, each with its place in the model; then nothing is written.
     """
     if opset is None and batch is None and is_of_operators(network):

@@ -1,17 +1,21 @@
 """Operators as ONNX messages, and ONNX files written whole, with their weights in the file or beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+import re
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, ZerfooError
-from zerfoo_jax.formats.files import padding, write_whole
+from zerfoo_jax.formats.companions import DIGEST, replacing
+from zerfoo_jax.formats.files import PORTION, map_file, padding, write_whole
 from zerfoo_jax.formats.onnx.attributes import FIELDS
+from zerfoo_jax.formats.onnx.reading import parse
 from zerfoo_jax.formats.onnx.tensors import bits_of, packed_size
 from zerfoo_jax.formats.operators.data_types import NUMBERS
 from zerfoo_jax.formats.operators.graph import Attribute, Dim, OperatorGraph, OperatorNode, Value
@@ -33,20 +37,44 @@ PRODUCER = "zerfoo_jax"
 
 
 def write_graph(graph: OperatorGraph, path: Path, *, external_data: bool | None = None) -> None:
-    """Writes a graph to an ONNX file; with `external_data` its weights to `<name>.data` beside it, by default large ones.
+    """Writes a graph to an ONNX file; with `external_data` its weights to one beside it, by default large ones.
+
+    The name of that begins with the model's and has a part of its digest; see `companions`.
 
     Raises `FormatError` where ONNX's own checker, with its inference of shapes, finds something wrong; nothing is written then.
     """
     check_message(message_of(_with_weights_as_inputs(graph)), str(path))
     total = sum(array.nbytes for array in graph.parameters.values())
-    beside = path.with_name(f"{path.name}.data")
-    offsets: dict[str, int] = {}
-    if total >= EXTERNAL_FROM if external_data is None else external_data:
-        with write_whole(beside) as file:
-            offsets = {name: _appended(file, array) for name, array in graph.parameters.items() if array.nbytes > SMALL}
-    model = message_of(graph, beside.name, offsets)
-    with write_whole(path) as file:
-        file.write(model.SerializeToString(deterministic=True))
+    outside = total >= EXTERNAL_FROM if external_data is None else external_data
+    large = {name: array for name, array in graph.parameters.items() if outside and array.nbytes > SMALL}
+    with replacing(path, ".onnx", rf"{re.escape(path.name)}\.({DIGEST}\.)?data", _named_in) as write_beside:
+        beside = write_beside(f"{path.name}.", ".data", chain.from_iterable(map(_padded, large.values()))) if large else ""
+        model = message_of(graph, beside, _offsets(large))
+        with write_whole(path) as file:
+            file.write(model.SerializeToString(deterministic=True))
+
+
+def _named_in(path: Path) -> set[str]:
+    """The files beside that hold weights of a model."""
+    model, _ = parse(map_file(path), str(path))
+    entries = chain.from_iterable(tensor.external_data for tensor in model.graph.initializer)
+    return {str(entry.value) for entry in entries if entry.key == "location"}
+
+
+def _offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Where arrays begin that are written one after another, each from a multiple of 64 bytes on."""
+    sizes = [packed_size(array.dtype, array.shape) for array in arrays.values()]
+    return dict(zip(arrays, accumulate((size + padding(size) for size in sizes), initial=0), strict=False))
+
+
+def _padded(array: np.ndarray) -> Iterator[bytes]:
+    """The bytes of an array, some rows at a time, so that no copy is made of all of it."""
+    if array.ndim == 0 or bits_of(array.dtype) < 8:  # rows of packed numbers may end within a byte
+        yield bytes_of(array)
+    else:
+        rows = max(PORTION * len(array) // max(array.nbytes, 1), 1)
+        yield from (bytes_of(array[start : start + rows]) for start in range(0, len(array), rows))
+    yield bytes(padding(packed_size(array.dtype, array.shape)))
 
 
 def _with_weights_as_inputs(graph: OperatorGraph) -> OperatorGraph:
@@ -211,11 +239,3 @@ def bytes_of(array: np.ndarray) -> bytes:
         return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
     rows = np.unpackbits(array.reshape(-1, 1).view(np.uint8), axis=1, bitorder="little")[:, :bits]
     return np.packbits(rows.ravel(), bitorder="little").tobytes()
-
-
-def _appended(file: BinaryIO, array: np.ndarray) -> int:
-    """Where an array begins that is written to a file."""
-    file.write(bytes(padding(file.tell())))
-    offset = file.tell()
-    file.write(bytes_of(array))
-    return offset

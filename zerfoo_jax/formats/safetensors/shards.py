@@ -7,9 +7,11 @@ the Hugging Face hub has it. The files lie in the index's folder, and hold exact
 from collections.abc import Callable, Iterator, Mapping
 import json
 from pathlib import Path
+import re
 from typing import Any, TypeVar
 
 from zerfoo_jax.core.errors import FormatError, brief
+from zerfoo_jax.formats.companions import DIGEST
 from zerfoo_jax.formats.files import beside, read_bytes
 from zerfoo_jax.formats.limits import MAX_HEADER, MAX_TENSORS, check_count, check_name
 from zerfoo_jax.formats.safetensors.header import parsed
@@ -72,14 +74,25 @@ def _index(raw: bytes, place: str) -> tuple[dict[str, str], dict[str, Any]]:
     return weight_map, metadata
 
 
-def shard_names(index: Path, count: int) -> Iterator[str]:
-    """The names of an index's files, as the hub numbers them.
+def shard_starts(index: Path, count: int) -> Iterator[str]:
+    """How the names of an index's files begin, as the hub numbers them; a part of a digest and the extension follow.
 
-    >>> list(shard_names(Path("model.safetensors.index.json"), 2))
-    ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
+    >>> list(shard_starts(Path("model.safetensors.index.json"), 2))
+    ['model-00001-of-00002-', 'model-00002-of-00002-']
     """
     stem = index.name.removesuffix(INDEX)
-    return (f"{stem}-{i:05}-of-{count:05}{EXTENSION}" for i in range(1, count + 1))
+    return (f"{stem}-{i:05}-of-{count:05}-" for i in range(1, count + 1))
+
+
+def shard_pattern(index: Path) -> str:
+    """The regular expression of such names, with the digest or as the hub has them, without."""
+    return rf"{re.escape(index.name.removesuffix(INDEX))}-\d{{5}}-of-\d{{5}}(-{DIGEST})?{re.escape(EXTENSION)}"
+
+
+def files_named_in(index: Path) -> set[str]:
+    """The files that an index names; raises `FormatError` for what is no index."""
+    weight_map, _ = _index(read_bytes(index, MAX_HEADER), str(index))
+    return set(weight_map.values())
 
 
 def index_text(weight_map: Mapping[str, str], metadata: Mapping[str, str], total_size: int) -> bytes:

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, brief
+from zerfoo_jax.formats.companions import replacing
 from zerfoo_jax.formats.files import ALIGNMENT, padding, write_whole
 from zerfoo_jax.formats.limits import MAX_HEADER, MAX_TENSORS, check_count, check_name, check_shape
 from zerfoo_jax.formats.safetensors.header import LENGTH, METADATA, parsed
-from zerfoo_jax.formats.safetensors.shards import INDEX, index_text, shard_names
+from zerfoo_jax.formats.safetensors.shards import EXTENSION, INDEX, files_named_in, index_text, shard_pattern, shard_starts
 from zerfoo_jax.formats.safetensors.stored_types import BY_DTYPE, STORED_TYPES, StoredType, pack, packed_bits, packed_size
 from zerfoo_jax.formats.safetensors.tensors import PACKED
 
@@ -69,8 +70,9 @@ def write_tensors(
     """Writes arrays, NumPy's or JAX's, to a file; it takes its name only once it is whole.
 
     A path that ends in `.safetensors.index.json` is written as an index with several files beside it, each of at most
-    `max_shard_bytes` of tensors, by default 5 GB. Dtypes that the format lacks, such as int4, are kept as packed bytes, which
-    other readers see as U8. Raises `FormatError` for names, arrays and metadata that could not be read back.
+    `max_shard_bytes` of tensors, by default 5 GB; a part of their digest is in their names, see `companions`. Dtypes that the
+    format lacks, such as int4, are kept as packed bytes, which other readers see as U8. Raises `FormatError` for names, arrays
+    and metadata that could not be read back.
     """
     path, planned = Path(path), _plan(tensors, str(path))
     if path.name.endswith(INDEX):
@@ -100,12 +102,13 @@ def _write_shards(planned: Sequence[_Planned], path: Path, metadata: Mapping[str
         if shards[-1] and sum(other.size for other in shards[-1]) + one.size > limit:
             shards.append([])
         shards[-1].append(one)
-    names = list(shard_names(path, len(shards)))
-    for name, shard in zip(names, shards, strict=True):
-        _write_file(shard, path.with_name(name), {})
-    weight_map = {one.name: name for name, shard in zip(names, shards, strict=True) for one in shard}
-    with write_whole(path) as file:
-        file.write(index_text(weight_map, metadata, sum(one.size for one in planned)))
+    with replacing(path, INDEX, shard_pattern(path), files_named_in) as write_beside:
+        weight_map: dict[str, str] = {}
+        for start, shard in zip(shard_starts(path, len(shards)), shards, strict=True):
+            name = write_beside(start, EXTENSION, _portions(shard, {}, str(path)))
+            weight_map |= {one.name: name for one in shard}
+        with write_whole(path) as file:
+            file.write(index_text(weight_map, metadata, sum(one.size for one in planned)))
 
 
 def _plan(tensors: Mapping[str, Any], place: str) -> list[_Planned]:

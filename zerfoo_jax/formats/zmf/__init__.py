@@ -114,7 +114,7 @@ def write(
     `layers` are the classes, by type, of layers that are not in `LAYERS`. `quantize` writes large kernels in blocks of 32 with
     4 or 8 bits, as the original does: float32, two axes or more, 1,024 elements or more, no norm, embedding or bias. `extra` is
     a nested mapping of further arrays, such as an optimizer's state, that `read_extra` gives; `metadata` are texts, in the
-    summary's facts. `aside` says whether large arrays go into a file beside, `<name>.data`; by itself, those of models of over
+    summary's facts. `aside` says whether large arrays go into a file beside, see `storage`; by itself, those of models of over
     1 GiB do. Arrays are written one at a time, without a copy of them all.
 
     Raises `ConfigError` for what cannot be read again as it is.

@@ -1,16 +1,19 @@
 """ZMF files as messages: mapped, checked and written piece by piece; large weights in a file beside the model's.
 
-A protobuf message has at most 2 GiB. The file beside, `<name>.data`, holds the data of tensors one after another, each from a
-multiple of 64 on, and ends with the digest by which the model's file knows it.
+A protobuf message has at most 2 GiB. The file beside, `<name>.<part of its digest>.data`, holds the data of tensors one after
+another, each from a multiple of 64 on, and ends with the digest by which the model's file knows it.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 import hashlib
+from itertools import chain
 from pathlib import Path
+import re
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, brief
+from zerfoo_jax.formats.companions import DIGEST, WriteBeside, replacing
 from zerfoo_jax.formats.files import ALIGNMENT, beside, map_file, padding, write_whole
 from zerfoo_jax.formats.limits import MAX_NODES, MAX_TENSORS, check_count, check_name
 from zerfoo_jax.formats.zmf.decode import at_file, decode, named
@@ -123,10 +126,9 @@ def digest_of(data: Buffer) -> bytes:
 def write_model(model: Model, path: str | Path, *, aside: bool | None = None) -> None:
     """Writes messages to a file, with what they hold that is not known here, and new digests.
 
-    `aside` says whether large tensors go into a file beside, `<name>.data`, by itself those of models of over 1 GiB. Tensors
-    are written as they come from memory or from other files, one at a time. The file beside is replaced first: after a crash
-    between the two, neither is read. Raises `ConfigError` where a file would have over 2 GiB, or would be refused by
-    `read_model`.
+    `aside` says whether large tensors go into a file beside, by itself those of models of over 1 GiB. Tensors are written as
+    they come from memory or from other files, one at a time. What is written over stays whole until the new files are; see
+    `companions`. Raises `ConfigError` where a file would have over 2 GiB, or would be refused by `read_model`.
     """
     path = Path(path)
     total = sum(size_of(tensor.data) for table in _tables(model).values() for tensor in table.values())
@@ -137,17 +139,24 @@ def write_model(model: Model, path: str | Path, *, aside: bool | None = None) ->
         _check(model)
     except FormatError as error:
         raise ConfigError(error.problems) from None
-    if total > ASIDE if aside is None else aside:
-        model = _write_aside(model, path.with_name(f"{path.name}.data"))
-    pieces, size = encode(model)
-    if size > MAX_MESSAGE:
-        raise ConfigError(f"a file of {size:,} bytes, over the {MAX_MESSAGE:,} of protobuf", fix="write with aside=True")
-    with write_whole(path) as file:
-        write_pieces(pieces, file)
+    with replacing(path, ".zmf", rf"{re.escape(path.name)}\.({DIGEST}\.)?data", _named_in) as write_beside:
+        if total > ASIDE if aside is None else aside:
+            model = _write_aside(model, path.name, write_beside)
+        pieces, size = encode(model)
+        if size > MAX_MESSAGE:
+            raise ConfigError(f"a file of {size:,} bytes, over the {MAX_MESSAGE:,} of protobuf", fix="write with aside=True")
+        with write_whole(path) as file:
+            write_pieces(pieces, file)
 
 
-def _write_aside(model: Model, path: Path) -> Model:
-    """Writes large tensors to the file beside; gives the model that refers to it."""
+def _named_in(path: Path) -> list[str]:
+    """The file beside that a model's file names, if any."""
+    extension = decode(Model, map_file(path), Budget()).extension
+    return [extension.data_file] if extension is not None and extension.data_file else []
+
+
+def _write_aside(model: Model, name: str, write_beside: WriteBeside) -> Model:
+    """Writes large tensors to a file beside that of this name; gives the model that refers to it."""
     chosen: list[Buffer] = []
     digests = hashlib.sha256()
     at = 0
@@ -165,11 +174,9 @@ def _write_aside(model: Model, path: Path) -> Model:
     model = with_tensors(model, moved)
     if not chosen:
         return model
-    with write_whole(path) as file:
-        for part in (*_padded(chosen), digests.digest()):
-            file.write(part)
+    aside = write_beside(f"{name}.", ".data", chain(_padded(chosen), (digests.digest(),)))
     assert model.extension is not None
-    return replace(model, extension=replace(model.extension, data_file=path.name, data_digest=digests.digest()))
+    return replace(model, extension=replace(model.extension, data_file=aside, data_digest=digests.digest()))
 
 
 def _padded(chosen: list[Buffer]) -> Iterator[bytes | memoryview]:
