@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import accumulate, chain
 from pathlib import Path
 import re
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+import zerfoo_jax
 from zerfoo_jax.core.errors import ConfigError, FormatError, ZerfooError
 from zerfoo_jax.formats.companions import DIGEST, replacing
 from zerfoo_jax.formats.files import PORTION, map_file, padding, write_whole
@@ -130,7 +130,7 @@ def message_of(graph: OperatorGraph, beside: str = "", offsets: Mapping[str, int
         ir_version = helper.find_min_ir_version_for(opsets, ignore_unknown=True)
     except ValueError as error:
         raise ConfigError(f"opset = {graph.opsets.get('')}: {error}", place="opset") from error
-    model = ModelProto(ir_version=ir_version, producer_name=PRODUCER, producer_version=version("zerfoo-jax"))
+    model = ModelProto(ir_version=ir_version, producer_name=PRODUCER, producer_version=zerfoo_jax.__version__)
     model.opset_import.extend(opsets)
     for key, text in graph.metadata.items():
         if key not in ("producer", "producer_version"):
