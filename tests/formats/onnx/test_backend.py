@@ -13,7 +13,7 @@ from zerfoo_jax.core.errors import FormatError  # noqa: E402
 from zerfoo_jax.formats.onnx import backend  # noqa: E402
 from zerfoo_jax.formats.onnx.backend import Backend  # noqa: E402
 
-EVERY = 40
+EVERY = 80
 
 
 def skips() -> dict[str, str]:
