@@ -142,6 +142,16 @@ def test_narrow_types_are_packed_as_onnx_packs_them(dtype):
     assert bytes_of(values) == onnx.numpy_helper.from_array(values).raw_data
 
 
+@pytest.mark.parametrize("to", ["int8", "uint8"])
+def test_codes_of_quantised_kernels_stay_codes(to):
+    x = normal(0, 3, 80)
+    model = L.Quantized(L.Dense(64), to=to, activations="float")
+    params, state = model.init(jax.random.key(0), x)
+    graph = graph_of_network(Network(model, params, state, (jax.ShapeDtypeStruct((1, 80), x.dtype),)))
+    assert {str(array.dtype) for array in graph.parameters.values() if array.size == 80 * 64} == {to}
+    assert_close(run_graph(graph, [x])[0], model.apply(params, state, x)[0], 1e-5)
+
+
 class Noisy(Layer):
     """A layer that draws random numbers even in evaluation."""
 

@@ -38,7 +38,7 @@ def pointwise(rule: Pointwise) -> Callable[..., Tensor]:
             return Tensor(made.name, shape, dtype, made.stored, lead.axes, made.array)
         order = lead.layout()
         arranged = [_arranged(b, x, order) for x in xs]
-        if all(x.array is not None for x in arranged):
+        if all(x.array is not None for x in arranged) and not are_codes(arranged[0], dtype):
             made = known(_computed(eq, [x.array for x in arranged]), f"{b.path}/{eq.primitive.name}" if b.path else "")
         else:
             made = rule(b, eq, *arranged)
@@ -51,6 +51,15 @@ def pointwise(rule: Pointwise) -> Callable[..., Tensor]:
 def _lead(xs: Sequence[Tensor], rank: int) -> Tensor:
     """The input whose layout the others take: the one with the most axes that is not known."""
     return max((x for x in xs if x.rank == rank), key=lambda x: (x.array is None, sum(not is_one(s) for s in x.stored)))
+
+
+CODES = 2**12
+"""From so many elements on, codes of one byte are stored as they are, and become numbers when the model runs."""
+
+
+def are_codes(x: Tensor, dtype: np.dtype) -> bool:
+    """Whether these are a quantised parameter's codes on their way to floats."""
+    return x.array is not None and x.dtype in (np.int8, np.uint8) and dtype.kind == "f" and x.array.size >= CODES
 
 
 def _alike(x: Tensor, lead: Tensor) -> bool:

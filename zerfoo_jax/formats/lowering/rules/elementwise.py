@@ -8,9 +8,9 @@ import numpy as np
 
 from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.formats.lowering.builder import Builder
-from zerfoo_jax.formats.lowering.pointwise import point, pointwise
+from zerfoo_jax.formats.lowering.pointwise import are_codes, point, pointwise
 from zerfoo_jax.formats.lowering.tensor import Tensor
-from zerfoo_jax.formats.operators.data_types import dtype_named
+from zerfoo_jax.formats.operators.data_types import NUMBERS, dtype_named
 
 Rule = Callable[..., Any]
 
@@ -113,6 +113,8 @@ def where(b: Builder, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def _convert(b: Builder, eq: Any, x: Tensor) -> Tensor:
     """A cast. Of a negative number to an unsigned one it goes by way of int64."""
     dtype = np.dtype(eq.params["new_dtype"])
+    if are_codes(x, dtype):
+        return b.emit("Cast", [x], x.stored, dtype, to=NUMBERS[dtype.name])
     return b.cast(b.cast(x, np.int64) if x.dtype.kind == "f" and dtype.kind == "u" else x, dtype)
 
 
