@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+from jax.core import Tracer
 import numpy as np
 
 from zerfoo_jax.core.errors import FormatError, Problem, ZerfooError, brief
@@ -129,6 +130,6 @@ def as_function(graph: OperatorGraph, outer: Mapping[str, Any], opsets: Mapping[
 
 def made_concrete(value: Any) -> Any:
     """A value as a NumPy array; sequences and optional values hold or are such. What only has a shape stays as it is."""
-    if value is None or isinstance(value, jax.core.Tracer):
+    if value is None or isinstance(value, Tracer):
         return value
     return [made_concrete(item) for item in value] if isinstance(value, list) else np.asarray(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 from jax import lax
+from jax.core import Tracer
 import jax.numpy as jnp
 import numpy as np
 
@@ -38,7 +39,7 @@ def Loop(M: Any = None, cond: Any = None, *v_initial: Any, body: Body) -> tuple[
     if (M is not None and not is_known(M)) or not is_known(running):
         return _while(M, running, v_initial, body)
     rounds = None if M is None else int(M.reshape(-1)[0])
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(v_initial))
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(v_initial))
     if traced and rounds is not None and rounds > MAX_UNROLLED and _never_stops(running, v_initial, body):
         return _scan(rounds, running, v_initial, body)
     return _unrolled(rounds, running, v_initial, body)
@@ -133,7 +134,7 @@ def Scan_9(
     if len({x.shape[0] for x in xs}) != 1:
         raise ShapeError(f"inputs of {[x.shape[0] for x in xs]} slices cannot be scanned together")
     # Where the body captures what is not known, known inputs do not stay known either.
-    known = all(map(is_known, inputs)) and not any(isinstance(x, jax.core.Tracer) for x in xs)
+    known = all(map(is_known, inputs)) and not any(isinstance(x, Tracer) for x in xs)
     state, scanned = _scanned(inputs[:count], xs, body, known)
     out_axes = scan_output_axes or (0,) * len(scanned)
     out_backwards = scan_output_directions or (0,) * len(scanned)
