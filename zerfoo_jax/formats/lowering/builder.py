@@ -162,7 +162,7 @@ class Builder:
         if self.outer:
             return self.outermost.size(size)
         if str(size) not in self._terms:
-            self._terms[str(size)] = Terms(self).tensor(size)
+            self._terms[str(size)] = Terms(self.symbol, self.emit).tensor(size)
         return self._terms[str(size)]
 
     def symbol(self, name: str) -> Tensor:

@@ -1,15 +1,13 @@
 """JAX's symbolic dimensions, such as `2*batch + 1`, as the nodes that compute them when the model runs."""
 
 import ast
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.formats.lowering.tensor import Tensor, known
-
-if TYPE_CHECKING:
-    from zerfoo_jax.formats.lowering.builder import Builder
 
 _OPERATORS = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul", ast.Pow: "Pow"}
 _FUNCTIONS = {"max": "Max", "min": "Min"}
@@ -28,10 +26,10 @@ def symbols_of(size: Any) -> set[str]:
 
 
 class Terms:
-    """Writes the nodes that compute a size."""
+    """Writes the nodes that compute a size: `symbol` gives the tensor of a name, `emit` writes a node, as `Builder` does."""
 
-    def __init__(self, builder: "Builder"):
-        self._builder = builder
+    def __init__(self, symbol: Callable[[str], Tensor], emit: Callable[..., Tensor]):
+        self._symbol, self._emit = symbol, emit
 
     def tensor(self, size: Any) -> Tensor:
         """The size as a tensor of one integer; raises `FormatError` for what operators have no word for."""
@@ -41,7 +39,7 @@ class Terms:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
             return known(np.array([node.value], np.int64))
         if isinstance(node, ast.Name):
-            return self._builder.symbol(node.id)
+            return self._symbol(node.id)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self._two("Mul", known(np.array([-1], np.int64)), self._of(node.operand))
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
@@ -57,4 +55,4 @@ class Terms:
         return remainder if name == "mod" else self._two("Div", self._two("Sub", a, remainder), b)
 
     def _two(self, op_type: str, a: Tensor, b: Tensor) -> Tensor:
-        return self._builder.emit(op_type, [a, b], (1,), np.int64)
+        return self._emit(op_type, [a, b], (1,), np.int64)
