@@ -11,7 +11,8 @@ import pytest
 
 from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.formats.safetensors import from_bytes, load_tensors, read_tensors, to_bytes, write_tensors
-from zerfoo_jax.formats.safetensors.stored_types import STORED_TYPES, pack, unpack
+from zerfoo_jax.formats.safetensors.stored_types import STORED_TYPES
+from zerfoo_jax.numeric.bits import pack, unpack
 from zerfoo_jax.numeric.dtypes import DTYPES
 
 KEPT_AS_BYTES = ["int2", "int4", "uint2", "uint4", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "complex128"]

@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from zerfoo_jax.core.errors import FormatError
-from zerfoo_jax.formats.loom import bits
+from zerfoo_jax.numeric import bits
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,14 @@ class Number:
 
     def size(self, count: int) -> int:
         """The bytes of so many numbers."""
-        return -(-count * self.bits // 8)
+        return bits.packed_size(count, self.bits)
 
     def read(self, data: bytes, count: int, scale: float) -> np.ndarray:
         """The values of `size(count)` bytes, float32."""
-        codes = bits.unpack(data, self.bits, count) if self.bits < 8 else np.frombuffer(data, self.stored.newbyteorder("<"))
+        if self.bits < 8:
+            codes = bits.unpack(data, self.bits, count, "big")
+        else:
+            codes = np.frombuffer(data, self.stored.newbyteorder("<"))
         with np.errstate(over="ignore"):
             return self.to_values(codes, scale).astype(np.float32)
 
@@ -52,7 +55,9 @@ class Number:
         if not loom:
             own = self.to_codes(values.astype(np.float64), scale, True)
             codes = np.where(self.to_values(own, scale).astype(np.float32) == values, own, codes)
-        return bits.pack(codes, self.bits) if self.bits < 8 else codes.astype(self.stored.newbyteorder("<")).tobytes()
+        if self.bits < 8:
+            return bits.pack(codes.astype(self.stored), self.bits, "big").tobytes()
+        return codes.astype(self.stored.newbyteorder("<")).tobytes()
 
     def fitting(self, arrays: list[np.ndarray], place: str) -> float:
         """The scale for these weights: LOOM's where that holds them, else the one at which the largest just fits."""

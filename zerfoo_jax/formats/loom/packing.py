@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from zerfoo_jax.core.errors import FormatError
-from zerfoo_jax.formats.loom import bits
+from zerfoo_jax.numeric import bits
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Packing:
 
     def size(self, count: int) -> int:
         """The bytes of so many numbers."""
-        return -(-count * self.bits // 8)
+        return bits.packed_size(count, self.bits)
 
     def read(self, data: bytes | memoryview, count: int, scale: float) -> np.ndarray:
         """The values of `size(count)` bytes, float32."""
         if self.stored is None:
-            codes = bits.unpack(data, self.bits, count)
+            codes = bits.unpack(data, self.bits, count, "big")
         else:
             codes = np.frombuffer(data, self.stored.newbyteorder("<") if self.stored.kind in "iuf" else self.stored)
         with np.errstate(over="ignore"):

@@ -10,6 +10,7 @@ from zerfoo_jax.core.errors import FormatError, brief
 from zerfoo_jax.formats.limits import MAX_ELEMENTS, check_shape
 from zerfoo_jax.formats.onnx.external import Folder
 from zerfoo_jax.formats.operators.data_types import DATA_TYPES, dtype_of
+from zerfoo_jax.numeric import DTYPES, bits
 
 if TYPE_CHECKING:
     from onnx import SparseTensorProto, TensorProto
@@ -68,15 +69,12 @@ def packed_size(dtype: np.dtype, shape: tuple[int, ...]) -> int:
     >>> packed_size(dtype_named("int4"), (3,))
     2
     """
-    return math.ceil(math.prod(shape) * bits_of(dtype) / 8)
+    return bits.packed_size(math.prod(shape), bits_of(dtype))
 
 
 def bits_of(dtype: np.dtype) -> int:
     """The bits of an element in a file."""
-    return _BITS.get(str(dtype), dtype.itemsize * 8)
-
-
-_BITS = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "float4_e2m1fn": 4, "float6_e2m3fn": 6, "float6_e3m2fn": 6}
+    return DTYPES[dtype.name].bits if dtype.name in DTYPES and dtype.kind != "b" else dtype.itemsize * 8
 
 
 def _type_of(tensor: "TensorProto", place: str) -> tuple[np.dtype, tuple[int, ...]]:
@@ -94,17 +92,15 @@ def _from_bytes(data: memoryview, dtype: np.dtype, shape: tuple[int, ...], place
     if len(data) != packed_size(dtype, shape):
         raise FormatError(f"{dtype} of shape {shape} takes {packed_size(dtype, shape):,} bytes, got {len(data):,}", place=place)
     if bits_of(dtype) < 8:
-        return _unpacked(np.frombuffer(data, np.uint8), dtype, shape)
+        return _unpacked(data, dtype, shape)
     if dtype.kind == "b":
         return _checked_bools(np.frombuffer(data, np.uint8), place).reshape(shape)
     return np.frombuffer(data, dtype.newbyteorder("<")).reshape(shape)
 
 
-def _unpacked(data: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+def _unpacked(data: np.ndarray | memoryview, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """Numbers of 2, 4 or 6 bits that follow each other, the lowest bits of a byte first; one byte for each."""
-    count, bits = math.prod(shape), bits_of(dtype)
-    rows = np.unpackbits(data, count=count * bits, bitorder="little").reshape(count, bits)
-    return np.packbits(rows, axis=1, bitorder="little").reshape(shape).view(dtype)
+    return bits.unpack(data, bits_of(dtype), math.prod(shape)).reshape(shape).view(dtype)
 
 
 def _from_values(values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], place: str) -> np.ndarray:
@@ -118,15 +114,15 @@ def _from_values(values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...],
     if str(dtype) in _FIELD_OF:
         found = np.array(values, np.uint64 if dtype == np.uint32 else dtype)
         return _shaped(_fitting(found, dtype, place), shape, place)
-    bits = np.array(values, np.int32)
+    found = np.array(values, np.int32)
     if dtype in (np.int8, np.int16, np.int32, np.uint8, np.uint16):
-        return _shaped(_fitting(bits, dtype, place), shape, place)
+        return _shaped(_fitting(found, dtype, place), shape, place)
     if bits_of(dtype) in (2, 4):
-        packed = _fitting(bits, np.dtype(np.uint8), place)
+        packed = _fitting(found, np.dtype(np.uint8), place)
         if packed.size != packed_size(dtype, shape):
             raise FormatError(f"{dtype} of shape {shape} does not stand in {packed.size} bytes", place=place)
         return _unpacked(packed, dtype, shape)
-    codes = _fitting(bits, np.dtype(f"uint{8 * dtype.itemsize}"), place)
+    codes = _fitting(found, np.dtype(f"uint{8 * dtype.itemsize}"), place)
     return _shaped(_checked_bools(codes, place) if dtype.kind == "b" else codes.view(dtype), shape, place)
 
 

@@ -21,6 +21,7 @@ from zerfoo_jax.formats.operators.data_types import NUMBERS
 from zerfoo_jax.formats.operators.graph import Attribute, Dim, OperatorGraph, OperatorNode, Value
 from zerfoo_jax.graph import Graph
 from zerfoo_jax.graph.editing.network import Network
+from zerfoo_jax.numeric.bits import pack
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -237,5 +238,4 @@ def bytes_of(array: np.ndarray) -> bytes:
     bits = bits_of(array.dtype)
     if bits >= 8:
         return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    rows = np.unpackbits(array.reshape(-1, 1).view(np.uint8), axis=1, bitorder="little")[:, :bits]
-    return np.packbits(rows.ravel(), bitorder="little").tobytes()
+    return pack(array, bits).tobytes()

@@ -18,7 +18,8 @@ import numpy as np
 from zerfoo_jax.config.strict_json import strict_json
 from zerfoo_jax.core.errors import FormatError, brief, nearest
 from zerfoo_jax.formats.limits import MAX_HEADER, MAX_TENSORS, check_count, check_name, check_shape
-from zerfoo_jax.formats.safetensors.stored_types import STORED_TYPES, StoredType, packed_size
+from zerfoo_jax.formats.safetensors.stored_types import STORED_TYPES, StoredType
+from zerfoo_jax.numeric.bits import packed_size
 
 LENGTH = 8
 """Bytes of the length in front."""

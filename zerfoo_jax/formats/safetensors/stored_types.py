@@ -49,9 +49,6 @@ STORED_TYPES: Mapping[str, StoredType] = {
 
 BY_DTYPE: Mapping[str, StoredType] = {stored.dtype.name: stored for stored in STORED_TYPES.values()}
 
-_CHUNK = 2**18
-"""Elements that are packed or unpacked at once."""
-
 
 def packed_bits(dtype: np.dtype[Any], place: str = "") -> int:
     """The bits of one element of an array that no type of the format holds, and that is kept as packed bytes.
@@ -66,31 +63,3 @@ def packed_bits(dtype: np.dtype[Any], place: str = "") -> int:
     if dtype == np.complex128:
         return 128
     raise FormatError(f"an array of dtype {dtype} cannot be kept", place=place, fix="convert it, or leave it out")
-
-
-def packed_size(count: int, bits: int) -> int:
-    """The bytes that so many elements take, the last one filled up."""
-    return -(-count * bits // 8)
-
-
-def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """One byte per element to `bits` bits per element, the first one lowest.
-
-    >>> pack(np.array([1, 2, 3], np.uint8), 4).tolist()
-    [33, 3]
-    """
-    parts = []
-    for start in range(0, len(codes), _CHUNK):
-        flags = np.unpackbits(codes[start : start + _CHUNK, None], axis=1, count=bits, bitorder="little")
-        parts.append(np.packbits(flags, bitorder="little"))
-    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
-
-
-def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
-    """The inverse of `pack` for `count` elements."""
-    codes = np.empty(count, np.uint8)
-    for start in range(0, count, _CHUNK):
-        size = min(_CHUNK, count - start)
-        flags = np.unpackbits(packed[start * bits // 8 :][: packed_size(size, bits)], count=size * bits, bitorder="little")
-        codes[start : start + size] = np.packbits(flags.reshape(size, bits), axis=1, bitorder="little")[:, 0]
-    return codes

@@ -14,7 +14,8 @@ from zerfoo_jax.formats.limits import check_shape
 from zerfoo_jax.formats.safetensors.header import Header, read_header
 from zerfoo_jax.formats.safetensors.loom import Compatibility, decode_f4
 from zerfoo_jax.formats.safetensors.shards import INDEX, read_index
-from zerfoo_jax.formats.safetensors.stored_types import packed_bits, packed_size, unpack
+from zerfoo_jax.formats.safetensors.stored_types import packed_bits
+from zerfoo_jax.numeric.bits import packed_size, unpack
 from zerfoo_jax.numeric.dtypes import DTYPES
 
 _PORTION = 16 * 2**20

@@ -21,8 +21,9 @@ from zerfoo_jax.formats.files import ALIGNMENT, padding, write_whole
 from zerfoo_jax.formats.limits import MAX_HEADER, MAX_TENSORS, check_count, check_name, check_shape
 from zerfoo_jax.formats.safetensors.header import LENGTH, METADATA, parsed
 from zerfoo_jax.formats.safetensors.shards import EXTENSION, INDEX, files_named_in, index_text, shard_pattern, shard_starts
-from zerfoo_jax.formats.safetensors.stored_types import BY_DTYPE, STORED_TYPES, StoredType, pack, packed_bits, packed_size
+from zerfoo_jax.formats.safetensors.stored_types import BY_DTYPE, STORED_TYPES, StoredType, packed_bits
 from zerfoo_jax.formats.safetensors.tensors import PACKED
+from zerfoo_jax.numeric.bits import pack, packed_size
 
 MAX_SHARD_BYTES = 5 * 10**9
 """Of the tensors in one of several files, unless told otherwise; a tensor that is larger has a file of its own."""
