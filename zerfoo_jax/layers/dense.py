@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
 from zerfoo_jax.core.fields import PositiveInt
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, param_dtype
 from zerfoo_jax.layers.initializers import InitializerSpec, initialize
-from zerfoo_jax.layers.quantized.kernel import product
+from zerfoo_jax.layers.quantized.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,6 @@ class Dense(Layer):
 
     Parameters: `kernel` (in, features), `bias` (features,).
 
-    >>> import jax.numpy as jnp
     >>> layer = Dense(3)
     >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((2, 4), jnp.float32))
     >>> jax.tree.map(jnp.shape, params)
@@ -41,7 +41,8 @@ class Dense(Layer):
         return params, {}
 
     def forward(self, params: Params, x: Array) -> Array:
-        y = product(x, params["kernel"])
+        kernel = params["kernel"]
+        y = kernel.product(x) if isinstance(kernel, Kernel) else jnp.matmul(x, kernel)
         return y + over_last(params["bias"], y) if self.use_bias else y
 
 

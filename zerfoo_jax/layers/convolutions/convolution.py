@@ -1,7 +1,6 @@
 """Convolution over sequences, images and volumes, channels last."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from zerfoo_jax.core.fields import PositiveInt
@@ -27,7 +26,7 @@ from zerfoo_jax.layers.convolutions.windows import (
 )
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerSpec
-from zerfoo_jax.layers.quantized.kernel import convolution
+from zerfoo_jax.layers.quantized.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,12 @@ class _Convolution(Layer):
     def forward(self, params: Params, x: Array) -> Array:
         axes = x.ndim - 2
         strides, dilation = per_axis(self.strides, axes), per_axis(self.dilation, axes)
-        reach = {"strides": strides, "padding": self._edges(x), "dilation": dilation}
-        y = convolution(x, params["kernel"], partial(convolve, groups=self.groups, **reach), self.groups)
+        reach = (strides, self._edges(x), dilation)
+        kernel = params["kernel"]
+        if isinstance(kernel, Kernel):
+            y = kernel.convolved(x, lambda x, kernel: convolve(x, kernel, *reach, self.groups), self.groups)
+        else:
+            y = convolve(x, kernel, *reach, self.groups)
         return y + over_last(params["bias"], y) if self.use_bias else y
 
     def _edges(self, x: Array | Spec) -> tuple[Edges, ...]:

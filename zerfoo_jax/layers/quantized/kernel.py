@@ -33,13 +33,27 @@ EXACT = 2**24
 _DATA = ("codes", "scale", "zero_point", "input_scale", "input_zero_point")
 
 
+class Kernel:
+    """What layers take in the place of an array, and ask for what they would have done with it."""
+
+    def product(self, x: Array) -> Array:
+        """x K over the last axis, of a kernel (in, out)."""
+        raise NotImplementedError
+
+    def convolved(self, x: Array, convolve: Callable[[Array, Array], Array], groups: int) -> Array:
+        """What `convolve` makes of x and the kernel, in so many groups."""
+        raise NotImplementedError
+
+
 @partial(jax.tree_util.register_dataclass, data_fields=_DATA, meta_fields=("to", "activations", "block"))
 @dataclass(frozen=True)
-class QuantizedKernel:
+class QuantizedKernel(Kernel):
     """Codes (*taps, in, out) of dtype `to`, with a scale for each output or, with `block`, for each `block` inputs of it.
 
     int4 is packed, two inputs to a byte. `input_scale` and `input_zero_point` are those of static activations.
-    Layers run it by `product`, `convolution` or `rows_of`.
+
+    >>> QuantizedKernel(jnp.int8([[3], [4]]), jnp.array([[0.5]])).product(jnp.ones((1, 2))).tolist()
+    [[3.5]]
     """
 
     codes: Array
@@ -58,7 +72,6 @@ class QuantizedKernel:
         return decode(codes, *(spread(part, codes.shape, block) for part in (self.scale, self.zero_point)))
 
     def product(self, x: Array) -> Array:
-        """x K over the last axis."""
         if self.activations == "float" and not are_for_cpu():
             return jnp.matmul(x, self.decoded().astype(x.dtype))
         rows = widened(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
@@ -145,37 +158,21 @@ class QuantizedKernel:
 
 @partial(jax.tree_util.register_dataclass, data_fields=("kernel", "index"), meta_fields=("note",))
 @dataclass(frozen=True)
-class WatchedKernel:
+class WatchedKernel(Kernel):
     """An array with `note`, which is told of all that reaches it: of `index`, where it stands along leading axes, and of x."""
 
     kernel: Array
     index: Any
     note: Callable[[tuple[int, ...], Array], None]
 
-    def seen(self, x: Array) -> Array:
-        """The array, once `note` knows of x."""
+    def product(self, x: Array) -> Array:
+        self._note(x)
+        return jnp.matmul(x, self.kernel)
+
+    def convolved(self, x: Array, convolve: Callable[[Array, Array], Array], groups: int) -> Array:
+        del groups
+        self._note(x)
+        return convolve(x, self.kernel)
+
+    def _note(self, x: Array) -> None:
         self.note(tuple(int(i) for i in self.index), x)
-        return self.kernel
-
-
-Kernel = Array | QuantizedKernel | WatchedKernel
-"""What layers take as a kernel."""
-
-
-def product(x: Array, kernel: Kernel, *, transposed: bool = False) -> Array:
-    """x K over the last axis, for an array K (in, out), `transposed` (out, in), or a quantised kernel (in, out) in any case.
-
-    >>> product(jnp.ones((1, 2)), QuantizedKernel(jnp.int8([[3], [4]]), jnp.array([[0.5]]))).tolist()
-    [[3.5]]
-    """
-    if isinstance(kernel, QuantizedKernel):
-        return kernel.product(x)
-    array = kernel.seen(x) if isinstance(kernel, WatchedKernel) else kernel
-    return jnp.matmul(x, array.T if transposed else array)
-
-
-def convolution(x: Array, kernel: Kernel, convolve: Callable[[Array, Array], Array], groups: int) -> Array:
-    """What `convolve` makes of x and an array, for a kernel of any kind, with so many groups."""
-    if isinstance(kernel, QuantizedKernel):
-        return kernel.convolved(x, convolve, groups)
-    return convolve(x, kernel.seen(x) if isinstance(kernel, WatchedKernel) else kernel)

@@ -8,7 +8,7 @@ import numpy as np
 
 from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.types import Array, Params
-from zerfoo_jax.layers.quantized.forms import Names, runs_on_codes
+from zerfoo_jax.layers.quantized.forms import Form, Names, runs_on_codes
 from zerfoo_jax.layers.quantized.kernel import WatchedKernel
 
 Note = Callable[[Names, tuple[int, ...], Array], None]
@@ -23,11 +23,13 @@ def watched(layer: Layer, params: Params, note: Note) -> Params:
     for path, form in runs_on_codes(layer).items():
         if form != "rows":
             axes = int(form[-1]) + 2 if form.startswith("convolution") else 2
-            params = _changed(params, path, lambda kernel, axes=axes, path=path: _watch(kernel, axes, partial(note, path)))
+            params = _changed(params, path, partial(_watch, form=form, axes=axes, note=partial(note, path)))
     return params
 
 
-def _watch(kernel: Array, axes: int, note: Callable[[tuple[int, ...], Array], None]) -> Any:
+def _watch(kernel: Array, form: Form, axes: int, note: Callable[[tuple[int, ...], Array], None]) -> Any:
+    if form == "transposed":
+        kernel = kernel.swapaxes(-1, -2)
     lead = kernel.shape[: kernel.ndim - axes]
     index = np.moveaxis(np.indices(lead), 0, -1) if lead else np.zeros(0, np.int64)
     return WatchedKernel(kernel, index.astype(np.int32), note)

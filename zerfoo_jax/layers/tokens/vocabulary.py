@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 
 from zerfoo_jax.core.errors import ConfigError, ShapeError
 from zerfoo_jax.core.fields import PositiveInt
@@ -14,7 +15,7 @@ from zerfoo_jax.core.shapes import expect_axes, expect_floating
 from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, param_dtype
 from zerfoo_jax.layers.dense import over_last
 from zerfoo_jax.layers.initializers import InitializerSpec, initialize
-from zerfoo_jax.layers.quantized.kernel import product
+from zerfoo_jax.layers.quantized.kernel import Kernel
 from zerfoo_jax.layers.tokens.embedding import Embedding
 
 Output = Literal["logits", "deferred"]
@@ -22,8 +23,10 @@ Output = Literal["logits", "deferred"]
 losses and samplers that never hold all of them at once."""
 
 
-def _scores(hidden: Array, kernel: Array, output: Output) -> Tree:
-    return (hidden, kernel) if output == "deferred" else product(hidden, kernel, transposed=True)
+def _scores(hidden: Array, kernel: Array | Kernel, output: Output) -> Tree:
+    if isinstance(kernel, Kernel):
+        return kernel.product(hidden)
+    return (hidden, kernel) if output == "deferred" else jnp.matmul(hidden, kernel.T)
 
 
 @dataclass(frozen=True)
