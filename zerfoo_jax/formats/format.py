@@ -21,6 +21,9 @@ from zerfoo_jax.core.fields import check_options, options
 
 Verb = Literal["read", "write", "summarize", "load_function"]
 
+EXTRAS = {"onnx": "onnx", "google": "onnx"}
+"""Which extra of this package brings a package that a format needs."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -47,11 +50,19 @@ class Format:
         return tuple(options(self.function(verb)))
 
     def call(self, verb: Verb, *arguments: Any, **given: Any) -> Any:
-        """Calls the format's function; raises `ConfigError` for options that it does not take or that are not acceptable."""
+        """Calls the format's function; raises `ConfigError` for options that it does not take or that are not acceptable.
+
+        So is a package that the format needs and that is not installed.
+        """
         checked, problems = check_options(self.function(verb), given)
         if problems:
             raise ConfigError([replace(problem, cause=f"{self.name}: {problem.cause}") for problem in problems])
-        return self.function(verb)(*arguments, **checked)
+        try:
+            return self.function(verb)(*arguments, **checked)
+        except ModuleNotFoundError as error:
+            needed = (error.name or "").split(".")[0]
+            fix = f"pip install 'zerfoo-jax[{EXTRAS.get(needed, needed)}]'"
+            raise ConfigError(f"to {verb} {self.name} files the package {needed!r} is needed", fix=fix) from error
 
 
 def by_extension(path: Path, formats: dict[str, Format]) -> Format | None:

@@ -63,6 +63,7 @@ MODELS = {
     ),
     "a mixture": ((4,), MixtureOfExperts((Dense(3), Sequential((Dense(5), TANH, Dense(2)))), pad=True, temperature=0.7)),
     "clusters": ((4,), Sequential((Dense(3), TANH, KMeans(2, output="features", distance="cosine")))),
+    "a layer alone": ((4,), Dense(3)),
     "a stitch": ((2, 3), Sequential((Permute((2, 1)), Stitch((2, 2)), TANH, Flatten(), Dense(1)))),
 }
 

@@ -97,7 +97,7 @@ def _activation(w: Writer, layer: Activation, params: Params, order: Order, plac
     scale = {"relu": 1.0, "scaled_relu": options.get("scale", 1.1)}.get(name)
     plain = name in ("sigmoid", "tanh") or (name == "softplus" and options.get("beta", 1.0) == 1)
     leaky = name == "leaky_relu" and options.get("negative_slope", 0.01) == 0.1
-    if last is None or not last.place or not (scale or plain or leaky):
+    if last is None or last.place is None or not (scale or plain or leaky):
         w.refuse(
             f"Activation {layer.function!r} here {NO_FORM}", place, "LOOM has relu, leaky_relu of 0.1, sigmoid, tanh, softplus"
         )
@@ -105,7 +105,7 @@ def _activation(w: Writer, layer: Activation, params: Params, order: Order, plac
     last.fields["activation"] = "relu" if scale else name
     if scale and scale != 1.1:
         last.arrays = {key: array * np.float32(scale) / RELU for key, array in last.arrays.items()}
-    last.place = ""
+    last.place = None
     return order
 
 

@@ -20,8 +20,8 @@ class Written:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     inner: "list[Written]" = field(default_factory=list)
     gate: "Written | None" = None
-    place: str = ""
-    """Where the layer stands in the network, while it waits for an activation; empty where it takes none."""
+    place: str | None = None
+    """Where the layer stands in the network, while it waits for an activation; None where it takes none."""
 
     def definition(self, inside: bool = False) -> dict[str, Any]:
         """The definition as it stands in the file: known fields in LOOM's order, without what is 0 or empty."""
@@ -73,9 +73,9 @@ class Writer:
     def finish(self) -> list[Written]:
         """The layers, those without an activation as linear ones."""
         for one in self.layers:
-            if one.place:
+            if one.place is not None:
                 one.fields["activation"] = "linear"
                 if self.loom:
                     self.refuse("LOOM reads a layer without an activation as one with its ReLU", one.place)
-                one.place = ""
+                one.place = None
         return self.layers
