@@ -29,7 +29,7 @@ def plan_of(model, *specs):
 
 def test_the_parameters_of_every_layer_are_counted():
     for name, (layer, xs) in EXAMPLES.items():
-        if name in ("Frozen", "LoRA"):  # which keep numbers in their state
+        if name in ("Frozen", "LoRA", "Quantized"):  # which keep numbers in their state
             continue
         specs = [Spec(x.shape, jax.dtypes.canonicalize_dtype(x.dtype)) for x in xs]
         params, _ = jax.eval_shape(lambda layer=layer, specs=specs: layer.init(jax.random.key(0), *specs))
@@ -41,6 +41,7 @@ def test_the_parameters_of_every_layer_are_counted():
 def test_what_rests_counts_too():
     x = Spec((2, 4), jnp.float32)
     assert plan_of(L.Frozen(L.Dense(3)), x)["total_parameters"] == 15
+    assert plan_of(L.Quantized(L.Dense(3)), x)["total_parameters"] == 15
     plan = plan_of(L.Sequential((L.LoRA(L.Dense(3), 2, 4.0), L.Dense(2))), x)
     assert [(entry["path"], entry["parameters"]) for entry in plan["layers"]] == [
         ("lo_ra_0", 4 * 2 + 2 * 3),

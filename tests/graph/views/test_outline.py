@@ -27,6 +27,7 @@ from zerfoo_jax.layers import (
     MixtureOfExperts,
     MultiHeadAttention,
     Parallel,
+    Quantized,
     Residual,
     Sequential,
     Split,
@@ -204,6 +205,17 @@ def test_frozen_parameters_count_as_state():
     assert found.parameters.numbers == 3 * 2 + 2 * 5  # the change of low rank alone
     assert found.state.numbers == sum(part.state.numbers for _, part in found.parts() if not part.children) == 25 + 18 + 20
     assert {part.parameters.numbers for _, part in found.parts() if not part.children} == {0}
+
+
+def test_codes_count_as_the_state_that_they_are():
+    found = outline(
+        Quantized(Sequential((Dense(16), Stack(Dense(16), 3))), to="int4", activations="float"), Spec((1, 32), jnp.float32)
+    )
+    dense, blocks = 16 * 16 + 4 * (16 + 16), 3 * (8 * 16 + 4 * (16 + 16))  # bytes: two codes each, scales, bias
+    assert found.parameters == Size() and found.state.bytes == found.at("layer").state.bytes == dense + blocks
+    places = ("layer/dense_0", "layer/stack_0", "layer/stack_0/block[3]")
+    assert [found.at(place).state.bytes for place in places] == [dense, blocks, blocks]
+    assert all(part.parameters == Size() for _, part in found.parts())
 
 
 def test_what_does_not_fit_is_reported_with_its_place():

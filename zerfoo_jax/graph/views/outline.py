@@ -15,7 +15,7 @@ from zerfoo_jax.core.types import Array, Params, Spec, State, Tree, spec_of
 from zerfoo_jax.graph.graph import Graph
 from zerfoo_jax.graph.views.operations import KEY, count_operations
 from zerfoo_jax.graph.views.wires import INPUT, OUTPUT, OWN, Edge, Join, call_part, wiring
-from zerfoo_jax.layers import Frozen, LoRA, Stack
+from zerfoo_jax.layers import Frozen, LoRA, Quantized, Stack
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,12 @@ class _Tracing(Walk):
 
         try:
             program = jax.make_jaxpr(build)(KEY, *specs)
-            children = tuple(_resting(part) if isinstance(layer, Frozen | LoRA) else part for _, _, part in self.group)
+            children = tuple(part for _, _, part in self.group)
         finally:
             self.group = outer
         params, state, output = built
+        if isinstance(layer, Frozen | LoRA | Quantized):
+            children = tuple(_resting(part, state.get("params", {})) for part in children)
         outputs = tuple(map(spec_of, jax.tree.leaves(output)))
         found = Outline("", type(layer).__name__, specs, outputs, size_of(params), size_of(state))
         if children:
@@ -184,10 +186,15 @@ class _Tracing(Walk):
         return _Traced(found, params, state, output, tuple(program.out_avals))
 
 
-def _resting(part: Outline) -> Outline:
-    """A part whose parameters a layer around it keeps in its state."""
-    children = tuple(map(_resting, part.children))
-    return replace(part, parameters=Size(), state=part.state + part.parameters, children=children)
+def _resting(part: Outline, params: Params) -> Outline:
+    """A part whose parameters a layer around it keeps in its state, as they are kept there."""
+    if part.kind == "Stack":
+        inside = {child.name: jax.tree.map(lambda x: Spec(x.shape[1:], x.dtype), params) for child in part.children}
+    else:
+        inside = params
+    children = tuple(_resting(child, inside.get(child.name, {})) for child in part.children)
+    size = Size() if part.shared_with else size_of(params)
+    return replace(part, parameters=Size(), state=part.state + size, children=children)
 
 
 def _input_names(layer: Layer, count: int) -> tuple[str, ...]:
