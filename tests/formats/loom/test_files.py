@@ -104,6 +104,23 @@ def test_more_of_the_second_generation(name):
     same(network, entity.from_bytes(base64.b64decode(one["entity"]), compatibility=option))
 
 
+RMS_NORM_INT8 = (
+    "RU5USVRZAAABAAAAYQEAAAAAAAB7ImZvcm1hdF92ZXJzaW9uIjoxLCJuZXR3b3JrIjp7ImlkIjoibmV0d29yayIsImRlcHRo"
+    "IjoxLCJyb3dzIjoxLCJjb2xzIjoxLCJsYXllcnNfcGVyX2NlbGwiOjEsImxheWVycyI6W3sieiI6MCwieSI6MCwieCI6MCwi"
+    "bCI6MCwidHlwZSI6IlJNU05vcm0iLCJhY3RpdmF0aW9uIjoiTGluZWFyIiwiZHR5cGUiOiJpbnQ4IiwiaW5wdXRfaGVpZ2h0"
+    "Ijo0LCJvdXRwdXRfaGVpZ2h0Ijo0LCJzb2Z0bWF4X3R5cGUiOiJTdGFuZGFyZCJ9XX0sImJsb2JzIjpbeyJwYXRoIjoibGF5"
+    "ZXJzLjAiLCJvZmZzZXQiOjAsImxlbmd0aCI6MTYsImR0eXBlIjoiZmxvYXQzMiIsInNjYWxlIjowLjAwMDYxMTE5MDcsIm5h"
+    "dGl2ZSI6dHJ1ZX1dfdoiKT3f9549Z8ZoOTPv9To="
+)
+"""A layer of int8 as LOOM 0.80.0 writes it: the blob is float32, beside a scale that is not for it."""
+
+
+def test_a_blob_has_a_type_of_its_own():
+    network = entity.from_bytes(base64.b64decode(RMS_NORM_INT8))
+    x = np.array([[1.116, -1.507, 0.26, 1.862]], np.float32)
+    np.testing.assert_allclose(output(network, x), [0.03470888, -0.08810359, 4.3472006e-05, 0.0026314124], rtol=0, atol=1e-6)
+
+
 def same(one: Network, other: Network) -> None:
     assert one.model == other.model
     assert jax.tree.all(jax.tree.map(np.array_equal, one.params, other.params))

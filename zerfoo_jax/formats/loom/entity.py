@@ -134,7 +134,8 @@ def _weights(loom: bool, blobs: Mapping[str, _Blob], layer: Fields, path: str, c
         raise FormatError(f"there are no weights for {path!r}", place=layer.place)
     blob = blobs[path]
     dtype = stored_dtype(blob.given)
-    if blob.given.flag("native") and (layer.text("dtype") or "float32") != dtype:
+    # LOOM keeps the weights of norms by root mean square as float32, whatever the layer's type is.
+    if dtype not in ("float32", layer.text("dtype")):
         raise FormatError(f"weights of {dtype} for a layer of {brief(layer.text('dtype'))}", place=blob.given.at("dtype"))
     return unpacked(dtype, blob.data, count, blob.given.number("scale", 1.0), blob.given.place, loom)
 
