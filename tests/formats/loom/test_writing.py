@@ -29,6 +29,7 @@ from zerfoo_jax.layers import (
     LayerNorm,
     MixtureOfExperts,
     MultiHeadAttention,
+    PaddingMask,
     Parallel,
     Permute,
     Residual,
@@ -37,7 +38,9 @@ from zerfoo_jax.layers import (
     Sequential,
     SimpleRNN,
     Softmax,
+    Split,
     Stitch,
+    TextLengths,
 )
 
 TANH, RELU = Activation("tanh"), Activation("relu")
@@ -94,6 +97,13 @@ def test_gives_the_same(name):
     written = bundle.from_text(bundle.to_text(network))
     want, have = output(network, x), output(written, as_loom_has_it(name, x))
     np.testing.assert_allclose(have.reshape(want.shape), want, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(PaddingMask(), (3,)), (Split((1, 2)), (3,)), (TextLengths(), (3,))])
+def test_what_no_shape_behind_is_known_of_is_named(layer, shape):
+    network = Network(layer, {}, {}, (Spec((1, *shape), jnp.float32),))
+    with pytest.raises(FormatError, match=f"{type(layer).__name__} has no form"):
+        bundle.to_text(network)
 
 
 def test_all_that_has_no_form_is_named(tmp_path):

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from zerfoo_jax.core.layer import Layer
-from zerfoo_jax.core.types import Params
+from zerfoo_jax.core.errors import ShapeError
+from zerfoo_jax.core.layer import Layer, check
+from zerfoo_jax.core.types import Params, Spec
 from zerfoo_jax.formats.loom.order import Order
 from zerfoo_jax.formats.loom.single_forms import NO_FORM, SINGLE_FORMS, Form, array_of, in_order, need, shape_of
 from zerfoo_jax.formats.loom.written import Writer, Written
@@ -19,7 +20,19 @@ def write_layer(w: Writer, layer: Layer, params: Params, order: Order, place: st
     if form is not None:
         return form(w, layer, params, order, place)
     w.refuse(f"{type(layer).__name__} {NO_FORM}", place)
-    return order.to(shape_of(layer, order))
+    return order.to(_shape_behind(layer, order))
+
+
+def _shape_behind(layer: Layer, order: Order) -> tuple[int, ...]:
+    """The shape behind a layer without a form, as far as one can tell; what follows is gone through for more of them."""
+    for dtype in ("float32", "int32"):
+        try:
+            output = check(layer, Spec((1, *order.shape), dtype))
+        except ShapeError:
+            continue
+        if isinstance(output, Spec):
+            return tuple(output.shape[1:])
+    return order.shape
 
 
 def _children(w: Writer, layer: Sequential, params: Params, order: Order, place: str) -> Order:
