@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.common.test_layers import EXAMPLES
+from tests.support.layers import random_variables
 from zerfoo_jax.core.errors import FormatError
+from zerfoo_jax.core.types import spec_of
 from zerfoo_jax.formats import load, save, stablehlo, summarize
+from zerfoo_jax.formats.convert import compare
 from zerfoo_jax.graph import Graph, Input, Node
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.layers import Add, BatchNorm, Conv2D, Dense, Flatten, Sequential
@@ -45,6 +49,18 @@ def test_a_graphs_declared_sizes_stay(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="size_0_1"):  # Add wants them equal, which two unknown sizes need not be
         save(network, tmp_path / "model.stablehlo")
     assert not list(tmp_path.iterdir())
+
+
+SAMPLE = ("Attention", "Conv2D", "LSTM", "Stack")
+
+
+@pytest.mark.parametrize("name", [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow) for name in EXAMPLES])
+def test_layers(name: str, tmp_path: Path) -> None:
+    layer, xs = EXAMPLES[name]
+    specs = tuple(map(spec_of, map(jnp.asarray, xs)))
+    network = Network(layer, *random_variables(layer, *specs, seed=1), specs)
+    save(network, path := tmp_path / "model.stablehlo", platforms=("cpu",))
+    assert compare(network, path).relative < 1e-5
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\0" * 100, b"PK\3\4" + b"\0" * 60, b"\x80\x04\x95" + b"a" * 90])
