@@ -172,6 +172,27 @@ def test_quirks_of_the_original(tmp_path):
     assert type(attributes["transB"]) is int and node.inputs == ("x", "")
 
 
+def short(data):
+    """A file with two integers of two bytes."""
+    node = 'nodes { op_type: "Neg" inputs: "x" outputs: "y" }'
+    return f'graph {{ {X} {node} parameters {{ key: "s" value {{ dtype: INT64 shape: 2 data: "{data}" }} }} }}'
+
+
+def test_short_integers_keep_their_bytes_in_the_original(tmp_path):
+    """ZONNX calls int16 and uint16 int64; below 2^15 both are the same numbers."""
+    graph = graph_in(short(r"\377\177\001\000"), tmp_path)
+    assert graph.parameters["s"].dtype == np.int64 and graph.parameters["s"].tolist() == [2**15 - 1, 1]
+    with pytest.raises(FormatError, match="int16 or uint16") as caught:
+        graph_in(short(r"\000\200\001\000"), tmp_path)
+    assert "graph/parameters/s" in str(caught.value) and "missing" in str(caught.value)
+    model = read_model(tmp_path / "file.zmf")
+    for dtype in ("int16", "uint16"):
+        given = np.frombuffer(b"\0\x80\1\0", dtype)
+        assert operator_graph_of(model, {"s": given}).parameters["s"] is given
+    with pytest.raises(ConfigError, match="the file says int16 or uint16"):
+        operator_graph_of(model, {"s": np.zeros(2)})
+
+
 def test_a_parameter_among_the_inputs_is_none(tmp_path):
     graph = graph_in(
         'graph { inputs {name: "w" dtype: FLOAT32 shape: 1} inputs {name: "x" dtype: FLOAT32 shape: 1} outputs {name: "y"}'

@@ -27,7 +27,7 @@ from zerfoo_jax.formats.zmf.schema import (
     Tensor,
     ValueInfo,
 )
-from zerfoo_jax.formats.zmf.tensors import Quantize, array_of, lost, parameter_tensor
+from zerfoo_jax.formats.zmf.tensors import Quantize, array_of, lost, parameter_tensor, unclear
 from zerfoo_jax.formats.zmf.values import known_of, value_info, value_type
 from zerfoo_jax.graph.editing.network import Network
 
@@ -78,7 +78,9 @@ def _graph(graph: Graph, version: int, missing: Missing) -> OperatorGraph:
 
 
 def _parameter(name: str, tensor: Tensor, missing: Missing) -> np.ndarray:
-    """The value of a tensor, or what stands for it where its bytes were lost."""
+    """The value of a tensor, or what stands for it where its bytes were lost or do not say what they are."""
+    if isinstance(missing, Mapping) and name in missing and unclear(tensor):
+        return _given(name, missing, check_shape(tensor.shape, ""), "int16", "uint16")
     if missing == "refuse" or not lost(tensor):
         return array_of(tensor)
     shape, dtype = check_shape(tensor.shape, ""), dtype_of(tensor.dtype, tensor.dtype_name)
@@ -87,9 +89,15 @@ def _parameter(name: str, tensor: Tensor, missing: Missing) -> np.ndarray:
         return np.broadcast_to(np.zeros((), dtype), shape)
     if name not in missing:
         return array_of(tensor)
+    return _given(name, missing, shape, dtype.name)
+
+
+def _given(name: str, missing: Mapping[str, Any], shape: tuple[int, ...], *dtypes: str) -> np.ndarray:
+    """The array that was given for a tensor; `ConfigError` for one of another shape or of none of these dtypes."""
     given = np.asarray(missing[name])
-    if given.shape != shape or given.dtype != dtype:
-        raise ConfigError(f"missing[{name!r}] is {given.dtype} {given.shape}, the file says {dtype} {shape}", place="missing")
+    if given.shape != shape or given.dtype.name not in dtypes:
+        says = f"{' or '.join(dtypes)} {shape}"
+        raise ConfigError(f"missing[{name!r}] is {given.dtype} {given.shape}, the file says {says}", place="missing")
     return given
 
 

@@ -17,6 +17,8 @@ from zerfoo_jax.numeric.quantization import QuantizedArray
 
 LOST = "the tensor has no bytes; ZONNX drops initialisers that ONNX files hold in typed fields"
 
+MISSING = "give the arrays by `missing`, or convert the ONNX file itself"
+
 Quantize = Literal["q4_0", "q8_0"]
 
 MIN_QUANTIZED = 1024
@@ -53,11 +55,10 @@ def stored_array(tensor: Tensor) -> np.ndarray:
         raise FormatError("a tensor of numbers with texts")
     data, count = bytes_of(tensor.data), math.prod(shape)
     if lost(tensor):
-        raise FormatError(LOST, fix="give the arrays by `missing`, or convert the ONNX file itself")
+        raise FormatError(LOST, fix=MISSING)
     if len(data) != count * dtype.itemsize:
-        if tensor.dtype == INT64 and len(data) == 4 * count:
-            # ZONNX's number for uint32, whose bytes it leaves as they are. Two bytes might be int16 or uint16.
-            return np.frombuffer(data, "<u4").reshape(shape).astype(np.int64)
+        if tensor.dtype == INT64 and len(data) in (2 * count, 4 * count):
+            return _widened(data, len(data) // count).reshape(shape)
         raise FormatError(
             f"{dtype} of shape {shape} takes {count * dtype.itemsize:,} bytes, got {len(data):,}",
             fix="a tensor that names no dtype is bfloat16" if tensor.dtype == 0 else "",
@@ -66,6 +67,20 @@ def stored_array(tensor: Tensor) -> np.ndarray:
     if dtype.kind == "b" and array.size and array.max() > 1:
         raise FormatError("truth values other than 0 and 1")
     return (array.view(bool) if dtype.kind == "b" else array).reshape(shape)
+
+
+def _widened(data: memoryview | bytes, size: int) -> np.ndarray:
+    """What ZONNX writes under the number of int64 with the bytes as they were: uint32, or int16 or uint16 as long as both mean
+    the same."""
+    found = np.frombuffer(data, f"<u{size}").astype(np.int64)
+    if size == 2 and found.max() >= 2**15:
+        raise FormatError("int16 or uint16 under the number of int64, which it is is not said", fix=MISSING)
+    return found
+
+
+def unclear(tensor: Tensor) -> bool:
+    """Whether the tensor has two bytes for each element under the number of int64, which ZONNX makes of int16 and uint16."""
+    return tensor.dtype == INT64 and 0 < size_of(tensor.data) == 2 * math.prod(tensor.shape)
 
 
 def lost(tensor: Tensor) -> bool:
