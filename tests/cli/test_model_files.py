@@ -86,6 +86,16 @@ def test_weights_become_codes(tiny_run: Path, invoke: Any, tmp_path: Path) -> No
     assert "int8" in {dtype.lower() for dtype in dtypes} | {"int8" for dtype in dtypes if dtype == "I8"}
 
 
+def test_operators_go_where_layers_go(invoke: Any, tmp_path: Path) -> None:
+    given = Path(__file__).parents[1] / "data" / "onnx" / "resnet18.onnx"
+    for source, name in (given, "m.safetensors"), (tmp_path / "m.safetensors", "m.zmf"), (tmp_path / "m.zmf", "m.onnx"):
+        result = invoke("convert", source, tmp_path / name, "--check")
+        assert "differ by at most 0;" in result.stdout, result.stderr
+    assert invoke("codegen", given, "-o", tmp_path / "m.yaml").exit_code == 0
+    shown = invoke("inspect", tmp_path / "m.yaml")
+    assert "Operator" in shown.stdout, shown.stderr
+
+
 def test_a_narrower_dtype_is_compared_but_not_refused(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
     result = invoke("convert", tiny_run, tmp_path / "m.stablehlo", "--dtype", "bfloat16", "--check")
     assert "differ by at most" in result.stdout

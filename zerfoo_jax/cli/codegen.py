@@ -31,6 +31,7 @@ def codegen(
 ) -> None:
     """Write a model down: as the Python class of its nodes, as YAML or as JSON. Trains and allocates nothing."""
     from zerfoo_jax.experiment.model_source import read_model
+    from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
     from zerfoo_jax.graph import to_json, to_python, to_yaml
 
     form = to or (SUFFIXES.get(output.suffix, Form.PYTHON) if output else Form.PYTHON)
@@ -40,7 +41,7 @@ def codegen(
     if form is Form.PYTHON:
         text = to_python(opened, _class_for(model) if name is None else name)
     else:
-        text = {Form.YAML: to_yaml, Form.JSON: to_json}[form](opened)
+        text = {Form.YAML: to_yaml, Form.JSON: to_json}[form](opened, LAYERS_AND_OPERATORS)
     if output is None:
         print(text, end="")
         return

@@ -18,8 +18,9 @@ def show_file(summary: Any, as_json: bool) -> None:
     print(f"format            {summary.format}")
     for name, value in summary.facts.items():
         print(f"{name:<17} {_brief(value)}")
-    print(f"inputs            {', '.join(summary.inputs)}")
-    print(f"outputs           {', '.join(summary.outputs)}")
+    for name, values in ("inputs", summary.inputs), ("outputs", summary.outputs):
+        if values:
+            print(f"{name:<17} {', '.join(values)}")
     if summary.nodes:
         rows = ((n.name, n.kind, ", ".join(n.inputs), ", ".join(n.outputs), _attributes(n.attributes)) for n in summary.nodes)
         _table(f"{len(summary.nodes)} nodes", ("name", "kind", "inputs", "outputs", "attributes"), rows)

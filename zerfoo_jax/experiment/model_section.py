@@ -9,6 +9,7 @@ from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.formats import load
 from zerfoo_jax.formats.names import flatten
+from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.models import model_from_config
 
@@ -22,7 +23,7 @@ def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Wa
     Raises one `ConfigError` with every problem of the section, and `FormatError` for a file that cannot be read.
     """
     if FILE not in section:
-        return *model_from_config(section, inputs), None
+        return *model_from_config(section, inputs, table=LAYERS_AND_OPERATORS), None
     network = _network_in(section)
     if inputs is None:
         return network.model, Walk(), network

@@ -17,6 +17,7 @@ from zerfoo_jax.experiment.packaged import packaged_configs
 from zerfoo_jax.experiment.reading import read_config
 from zerfoo_jax.experiment.wiring import wire
 from zerfoo_jax.formats import detect_if_known
+from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
 from zerfoo_jax.graph import Graph, Input
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.graph.places import config_path
@@ -86,7 +87,7 @@ def _look_up(source: str) -> Path | Document | Network:
 
 def _model(document: Document, source: str) -> Layer:
     try:
-        return model_from_config(document.value, None)[0]
+        return model_from_config(document.value, None, table=LAYERS_AND_OPERATORS)[0]
     except ConfigError as error:
         raise _places(document, source).locate(error) from None
 

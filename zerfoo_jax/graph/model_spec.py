@@ -19,16 +19,16 @@ TABLE: Table = {**LAYERS, "Graph": Graph, "Shared": Shared}
 """Everything a `type:` may name."""
 
 
-def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model") -> tuple[Layer, Walk]:
+def model_from_spec(spec: Mapping[str, Any], *specs: Spec, place: str = "model", table: Table = TABLE) -> tuple[Layer, Walk]:
     """The model that a mapping describes, and the walk over it on inputs of these shapes.
 
-    A mapping with `nodes` is a graph, any other a layer. Raises one `ConfigError` that lists every problem, of
-    reading, of wiring and of shapes, each with its place in the mapping. Without `specs` only those shapes are checked that
-    do not depend on the input, and the walk is empty.
+    A mapping with `nodes` is a graph, any other a layer; `table` is what a `type` may name. Raises one `ConfigError` that
+    lists every problem, of reading, of wiring and of shapes, each with its place in the mapping. Without `specs` only those
+    shapes are checked that do not depend on the input, and the walk is empty.
     """
     problems: list[Problem] = []
     try:
-        model = read_layer(typed(spec), TABLE, place, problems)
+        model = read_layer(typed(spec), table, place, problems)
     except RecursionError as error:
         raise ConfigError("the layers are nested too deep", place=place, fix="use Stack or a graph") from error
     result = walk(model, *specs) if specs else Walk()

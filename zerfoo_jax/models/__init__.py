@@ -5,7 +5,7 @@ from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, Problem
 from zerfoo_jax.core.layer import Layer, Walk, walk
-from zerfoo_jax.core.spec import bind, member, with_layers
+from zerfoo_jax.core.spec import Table, bind, member, with_layers
 from zerfoo_jax.core.types import Spec
 from zerfoo_jax.graph import TABLE, model_from_spec
 from zerfoo_jax.models.autoencoder import autoencoder as autoencoder
@@ -77,18 +77,21 @@ TYPICAL_INPUTS: dict[str, tuple[Spec, ...]] = {
 """Inputs to look at an architecture with, where no data says what it takes. The others depend on their options."""
 
 
-def model_from_config(section: Mapping[str, Any], inputs: Spec | None, place: str = "model") -> tuple[Layer, Walk]:
+def model_from_config(
+    section: Mapping[str, Any], inputs: Spec | None, place: str = "model", table: Table = TABLE
+) -> tuple[Layer, Walk]:
     """The model that a config's `model` section describes, and the walk over it on inputs of that shape.
 
-    `{name: gpt, ...}` is an architecture with its arguments, `{nodes: ...}` a graph, `{type: Sequential, ...}` a layer. Raises
+    `{name: gpt, ...}` is an architecture with its arguments, `{nodes: ...}` a graph, `{type: Sequential, ...}` a layer
+    of `table`. Raises
     one `ConfigError` with every problem; without `inputs` (the data could not be read) shapes are not checked.
     """
     if "name" not in section:
-        return model_from_spec(section, *([inputs] if inputs else []), place=place)
+        return model_from_spec(section, *([inputs] if inputs else []), place=place, table=table)
     problems: list[Problem] = []
     try:
         architecture = member(MODELS, section["name"], "model")
-        model = bind(MODELS, with_layers(architecture, section, TABLE, place, problems), "model")()
+        model = bind(MODELS, with_layers(architecture, section, table, place, problems), "model")()
     except ConfigError as error:
         problems += [Problem(p.cause, f"{place}.{p.place}" if p.place else place, p.fix) for p in error.problems]
         raise ConfigError(problems) from error

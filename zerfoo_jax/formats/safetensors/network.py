@@ -18,6 +18,7 @@ from zerfoo_jax.core.layer import Composite, Layer, problems_of
 from zerfoo_jax.core.types import Spec, Tree
 from zerfoo_jax.formats.limits import check_shape
 from zerfoo_jax.formats.names import flatten
+from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
 from zerfoo_jax.formats.summary import NodeSummary
 from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.graph.writing.text import from_json, to_json
@@ -36,7 +37,7 @@ def network_tensors(network: Network) -> tuple[dict[str, Any], dict[str, str]]:
     are not those of the model.
     """
     metadata = {
-        MODEL: to_json(network.model),
+        MODEL: to_json(network.model, LAYERS_AND_OPERATORS),
         INPUTS: json.dumps([{"shape": spec.shape, "dtype": spec.dtype.name} for spec in network.specs]),
     }
     tensors = _named(network.params, network.state)
@@ -54,7 +55,7 @@ def network_of(tensors: Mapping[str, Any], metadata: Mapping[str, str], place: s
 def described(metadata: Mapping[str, str], place: str) -> tuple[Layer, tuple[Spec, ...]]:
     """The model and the inputs that metadata describe; raises `FormatError` for what is no description."""
     try:
-        model = from_json(metadata[MODEL], MODEL)
+        model = from_json(metadata[MODEL], MODEL, LAYERS_AND_OPERATORS)
         inputs = parse(metadata.get(INPUTS, ""), INPUTS)
     except ConfigError as error:
         raise FormatError([problem.under(place) for problem in error.problems]) from error

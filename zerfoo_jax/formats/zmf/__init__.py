@@ -16,8 +16,7 @@ from zerfoo_jax.core.layer import Layer
 from zerfoo_jax.core.spec import Table
 from zerfoo_jax.formats.names import flatten
 from zerfoo_jax.formats.operators.from_network import is_of_operators, to_operator_graph
-from zerfoo_jax.formats.operators.operator import Operator
-from zerfoo_jax.formats.operators.parameter import Parameter
+from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
 from zerfoo_jax.formats.zmf import native, operators
 from zerfoo_jax.formats.zmf.decode import at_file
 from zerfoo_jax.formats.zmf.operators import Missing
@@ -30,7 +29,7 @@ from zerfoo_jax.formats.zmf.tensors import Quantize
 from zerfoo_jax.formats.zmf.tensors import array_of as array_of
 from zerfoo_jax.formats.zmf.tensors import tensor_of as tensor_of
 from zerfoo_jax.formats.zmf.tensors import value_of as value_of
-from zerfoo_jax.graph import TABLE, Graph
+from zerfoo_jax.graph import Graph
 from zerfoo_jax.graph.editing.network import Network
 from zerfoo_jax.numeric.quantization import QuantizedArray
 
@@ -73,7 +72,7 @@ def read(
 
 def _table(layers: Layers | None) -> Table:
     """The types that may stand in a file; operators among layers too."""
-    return {**TABLE, "Operator": Operator, "Parameter": Parameter, **(layers or {})}
+    return {**LAYERS_AND_OPERATORS, **(layers or {})}
 
 
 def _check_variables(network: Network, path: Path) -> None:
