@@ -5,7 +5,9 @@ are untrusted: what is wrong with one is a `FormatError` that says where, before
 format knows another: what they share is `Network` and, for those made of operators, `formats.operators`.
 """
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
@@ -68,6 +70,39 @@ def load(path: str | Path, **options: Any) -> Network:
 def save(network: Network, path: str | Path, *, format: str | None = None, **options: Any) -> None:
     """Writes a model to a file, in the named format or the one that the file's name says."""
     format_to_write(path, format).call("write", network, Path(path), **options)
+
+
+def to_bytes(network: Network, format: str, **options: Any) -> bytes:
+    """The bytes of the file that `save` writes in this format.
+
+    Raises `ConfigError` for what takes several files.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"model{format_to_write('', format).extensions[0]}")
+        save(network, path, format=format, **options)
+        if len(list(path.parent.iterdir())) > 1:
+            raise ConfigError("the model takes several files", place="format", fix="save it into a folder")
+        return path.read_bytes()
+
+
+def from_bytes(data: bytes | memoryview, format: str | None = None, **options: Any) -> Network:
+    """The model in the bytes of a file, as `load` reads it; formats that do not say what they are have to be named.
+
+    >>> import jax
+    >>> from zerfoo_jax.layers import Dense
+    >>> network = Network.new(Dense(3), jax.random.key(0), jax.ShapeDtypeStruct((1, 2), "float32"))
+    >>> from_bytes(to_bytes(network, "zmf"), "zmf").model == network.model
+    True
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "bytes" if format is None else f"bytes{format_to_write('', format).extensions[0]}")
+        path.write_bytes(data)
+        try:
+            found = detect(path) if format is None else FORMATS[format]
+            return found.call("read", path, **options)
+        except FormatError as error:
+            problems = (replace(problem, place=problem.place.replace(str(path), "<bytes>")) for problem in error.problems)
+            raise FormatError(list(problems)) from error
 
 
 def summarize(path: str | Path) -> Summary:
