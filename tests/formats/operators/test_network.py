@@ -202,6 +202,20 @@ def test_shapes_that_are_known_are_drawn_as_what_flows():
     assert {("/input:0", "Shape_0"), ("Constant_1", "Gather_2"), ("Concat_4", "Reshape_5"), ("MatMul_6", "/output:0")} <= edges
 
 
+def test_quantised_numbers_of_onnxruntimes_own_domain():
+    kinds = {"x": floats(2, 3), "scale": np.float32(0.1), "zero": np.array(1, "int16"), "w": np.int16([[40, -9, 300]])}
+    steps = [
+        ("QuantizeLinear", "x scale zero", "q"),
+        ("DequantizeLinear", "q scale zero", "d"),
+        ("DequantizeLinear", "w scale", "k"),
+    ]
+    own = [dataclasses.replace(node(*step), domain="com.microsoft") for step in steps]
+    arrays = {name: kinds[name] for name in ("scale", "zero", "w")}
+    network = to_network(graph(*own, node("Mul", "d k", "y"), **arrays))
+    expected = np.rint(kinds["x"] / np.float32(0.1)) * 0.1 * (kinds["w"] * 0.1)
+    np.testing.assert_allclose(network(kinds["x"]), expected, rtol=1e-5)
+
+
 def test_an_edited_network_goes_back_too():
     network = to_network(graph(node("Relu", "x", "h"), node("MatMul", "h w", "y"), w=floats(3, 3)))
     more = Operator("Tanh", ("h",), ("h",), opsets={"": 17})

@@ -14,6 +14,7 @@ from zerfoo_jax.formats.operators.naming import new_name
 from zerfoo_jax.formats.operators.operator import Operator
 from zerfoo_jax.formats.operators.packing import frozen, packed
 from zerfoo_jax.formats.operators.parameter import Parameter
+from zerfoo_jax.formats.operators.sequence_items import without_sequences
 from zerfoo_jax.formats.operators.table import function_of
 from zerfoo_jax.formats.operators.wiring import captured_by, sub_graphs
 from zerfoo_jax.graph.editing.network import Network
@@ -32,6 +33,8 @@ LISTS = frozenset(
 )
 """Operators that give no array."""
 
+CONCRETE = "formats.onnx.backend runs such models, operator by operator"
+
 
 def to_network(graph: OperatorGraph, place: str = "", *, shapes: Mapping[str, Sequence[int]] | None = None) -> Network:
     """The graph as a network: each operator a node, with the arrays that it alone uses as its parameters.
@@ -43,9 +46,10 @@ def to_network(graph: OperatorGraph, place: str = "", *, shapes: Mapping[str, Se
     Raises `FormatError` that names all operators that are not supported.
     """
     check_supported(graph, place)
+    graph = without_sequences(graph)
     for node in graph.nodes:
         if node.op_type in LISTS:
-            raise FormatError(f"{node.op_type} gives sequences, which models of arrays do not hold", place=place)
+            raise FormatError(f"{node.op_type} gives sequences, which models of arrays do not hold", place=place, fix=CONCRETE)
     try:
         return _Conversion(graph, place).network(shapes or {})
     except ConfigError as error:  # what no network can hold, such as inputs that are texts
