@@ -31,6 +31,7 @@ for factors in ((1.7, 2.2), (0.6, 0.8)):
         shared = {"mode": mode, "coordinate_transformation_mode": "align_corners"}
         case("Resize", (11,), [image, none, none, sizes], **shared)
         case("Resize", (13, 18), [image, None, None, sizes], **shared)
+        case("Resize", (18,), [image, None, scales(1, 1, *factors)], **shared)
     for mode in ("linear", "cubic"):
         case("Resize", (18, 19), [image, None, None, int64(1, 2, 3, 4)], mode=mode, antialias=1)
 
@@ -58,6 +59,7 @@ case("DFT", (17,), [normal(2, 7, 5, 2), int64(9).reshape(())], axis=2)
 case("DFT", (20,), [normal(2, 7, 5, 2)], inverse=1)
 case("DFT", (20,), [normal(2, 7, 6, 1), None, int64(1).reshape(())])
 case("STFT", (17,), [normal(2, 30, 1), int64(4).reshape(()), normal(8)])
+case("STFT", (17,), [normal(2, 30), int64(4).reshape(()), normal(8)])
 for window in ("HannWindow", "HammingWindow", "BlackmanWindow"):
     for periodic in (0, 1):
         case(window, (17,), [int64(9).reshape(())], periodic=periodic)

@@ -52,7 +52,7 @@ def places(axis: Axis, coordinates: str) -> np.ndarray:
     if coordinates == "asymmetric":
         return new / scale
     if coordinates == "align_corners":
-        return new * (axis.size - 1) / (axis.length - 1) if axis.length != 1 else np.zeros_like(new)
+        return new * (axis.size - 1) / max(axis.new_size - 1, 1)
     if coordinates == "tf_crop_and_resize":
         part = (axis.end - axis.begin) * (axis.size - 1)
         return axis.begin * (axis.size - 1) + (

@@ -59,7 +59,11 @@ def _forwards(signal: Array, length: int, axis: int) -> Array:
 def STFT(
     signal: Array, frame_step: Known, window: Array | None = None, frame_length: Known | None = None, *, onesided: int = 1
 ) -> Array:
-    """The Fourier transforms of frames, times a window: (batch, length, 1 or 2) -> (batch, frames, frequencies, 2)."""
+    """The Fourier transforms of frames, times a window: (batch, length, 1 or 2) -> (batch, frames, frequencies, 2).
+
+    Real signals may lack the last axis.
+    """
+    signal = jnp.asarray(signal)[..., None] if signal.ndim == 2 else signal
     step = int(frame_step.reshape(()))
     whole = signal.shape[1] if window is None else window.shape[0]
     size = whole if frame_length is None else int(frame_length.reshape(()))
