@@ -31,7 +31,7 @@ def test_a_run_is_exported_at_a_step(tiny_run: Path, invoke: Any, tmp_path: Path
 
 
 def test_convert_takes_a_run_too_and_settings_for_the_format(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
-    invoke("convert", tiny_run, tmp_path / "m.bin", "--to", "stablehlo", "write.batch=2")
+    invoke("convert", tiny_run, tmp_path / "m.bin", "--to", "stablehlo", "write.batch=2", "--check")
     (tmp_path / "m.bin").rename(tmp_path / "m.stablehlo")
     shown = invoke("inspect", tmp_path / "m.stablehlo")
     assert "float32[2," in shown.stdout

@@ -66,12 +66,13 @@ def write_network(
     kept = kept if quantize is None else quantize_network(kept, to=quantize, weight_only=True)
     with progress_to(progress or (lambda count: None)):
         save(kept, path, format=chosen.name, **options)
-    found = _checked(network, path, exact=dtype is None and quantize is None) if check else None
+    fixed = {} if options.get("batch") is None else {"rows": options["batch"]}
+    found = _checked(network, path, exact=dtype is None and quantize is None, **fixed) if check else None
     return Written(path, chosen.name, path.stat().st_size, found)
 
 
-def _checked(network: Network, path: Path, exact: bool) -> Difference:
-    found = compare(network, path)
+def _checked(network: Network, path: Path, exact: bool, **fixed: int) -> Difference:
+    found = compare(network, path, **fixed)
     if exact and not found.relative <= CLOSE:
         cause = f"the outputs of the file differ by {found.largest:.3g}, where the largest is {found.scale:.3g}"
         raise FormatError(cause, place=str(path), fix="report it: what was written is not what was given")

@@ -20,7 +20,7 @@ FLOATING = ("float64", "float32", "float16", "bfloat16")
 """What the numbers of a network may be turned into and still be computed with."""
 
 ROWS = 3
-"""Of the inputs that two networks are compared on."""
+"""Of the inputs that two networks are compared on, unless told otherwise."""
 
 
 def with_dtype(network: Network, dtype: str) -> Network:
@@ -56,9 +56,9 @@ class Difference:
         return self.largest / max(self.scale, 1e-30) if self.largest else 0.0
 
 
-def compare(network: Network, path: Path, *, seed: int = 0, **options: Any) -> Difference:
-    """How far the model in a file is from the network, on three rows of random inputs; options are those of reading it."""
-    return difference(_compiled(network), function_of(path, **options), random_inputs(network, seed))
+def compare(network: Network, path: Path, *, seed: int = 0, rows: int = ROWS, **options: Any) -> Difference:
+    """How far the model in a file is from the network, on rows of random inputs; options are those of reading it."""
+    return difference(_compiled(network), function_of(path, **options), random_inputs(network, seed, rows))
 
 
 def function_of(path: Path, **options: Any) -> Callable[..., Tree]:
@@ -78,10 +78,10 @@ def _compiled(network: Network) -> Callable[..., Tree]:
     return evaluate
 
 
-def random_inputs(network: Network, seed: int = 0) -> tuple[Array, ...]:
+def random_inputs(network: Network, seed: int = 0, rows: int = ROWS) -> tuple[Array, ...]:
     """Inputs to compare networks on: numbers from a normal distribution; integers are 0 or 1, as all indices may be."""
     key = jax.random.key(seed)
-    specs = zip(input_names(network), dynamic_specs(network, ROWS), strict=True)
+    specs = zip(input_names(network), dynamic_specs(network, rows), strict=True)
     return tuple(_random(fold_in_name(key, name), spec) for name, spec in specs)
 
 

@@ -34,7 +34,11 @@ def write(network: Network, path: Path, *, batch: int | None = None, platforms: 
         exported = export.export(evaluate, platforms=platforms)(*dynamic_specs(network, batch))
     except Exception as error:  # symbolic sizes fail in many ways, one for each function that asks for more than they tell
         cause = f"the network cannot be exported: {_first_line(error)}"
-        raise FormatError(cause, place=str(path), fix="give it one batch size" if batch is None else "") from error
+        raise FormatError(
+            cause,
+            place=str(path),
+            fix="give it one batch size: option `batch`, in `zerfoo convert` write.batch=1" if batch is None else "",
+        ) from error
     with write_whole(path) as file:
         file.write(exported.serialize())
 

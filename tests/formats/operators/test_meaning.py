@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+from jax import export
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
@@ -152,3 +153,10 @@ def test_what_does_not_fit_is_refused_in_words(what: str) -> None:
     op_type, inputs, attributes, message = BAD[what]
     with pytest.raises(ZerfooError, match=message):
         ours(op_type, 28, inputs, attributes)
+
+
+def test_sizes_that_are_not_known_yet_are_kept_by_reshape():
+    reshape = jax.jit(lambda x: call(function_of("Reshape", "", 28), "Reshape", [x, np.array([0, -1])], {})[0])
+    (batch,) = export.symbolic_shape("batch")
+    artefact = export.export(reshape)(jax.ShapeDtypeStruct((batch, 2, 3), np.float32))
+    assert artefact.call(np.ones((5, 2, 3), np.float32)).shape == (5, 6)

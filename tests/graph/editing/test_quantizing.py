@@ -95,6 +95,8 @@ def test_what_cannot_be_is_refused(batches):
         quantize_network(network, calibrate=batches, weight_only=True)
     with pytest.raises(ConfigError, match="does not go with activations = 'dynamic'"):
         quantize_network(network, to="int4")
+    with pytest.raises(ConfigError, match="nothing in the network gets codes of int8"):
+        quantize_network(quantize_network(network))
     with pytest.raises(DataError, match="no batch reached the kernel at dense_0/kernel"):
         quantize_network(network, calibrate=[])
     with pytest.raises(DataError, match="not all finite"):

@@ -35,7 +35,8 @@ def quantize_network(
     percentile or entropy), and kept. Without them each input has a range of its own at every call; `weight_only` leaves
     activations alone. int4 is weight-only, and `block` gives a scale to each so many weights of a channel.
 
-    Raises `ConfigError` for an unknown method and for options that do not go together, `DataError` for batches that are not
+    Raises `ConfigError` for an unknown method, options that do not go together and a network without kernels to quantise,
+    such as one of operators or one that is on codes already, `DataError` for batches that are not
     finite or none.
 
     >>> from zerfoo_jax.layers import Dense
@@ -63,6 +64,12 @@ def quantize_network(
         return ends[0], ends[1]
 
     params = model.encoded(jax.tree.map(np.asarray, network.params), ranges)
+    if not any(path[-1].key == "codes" for path, _ in jax.tree.leaves_with_path(params)):
+        raise ConfigError(
+            f"nothing in the network gets codes of {to}: it has no layers with kernels that do, or has codes already",
+            place="quantize",
+            fix="quantise a network of layers, before it becomes operators",
+        )
     return Network(model, {}, resting(jax.tree.map(jnp.asarray, params), network.state), network.specs)
 
 

@@ -38,7 +38,7 @@ def Reshape(data: Any, shape: Known, *, allowzero: int = 0) -> Any:
         rest = math.prod(size for size in sizes if size != -1)
         if rest:
             sizes[sizes.index(-1)] = data.size // rest
-    if min(sizes, default=0) < 0 or math.prod(sizes) != data.size:
+    if any(isinstance(size, int) and size < 0 for size in sizes) or math.prod(sizes) != data.size:  # others are symbols
         raise ShapeError(f"Reshape of {data.shape} to {shape.tolist()}: the numbers of elements differ")
     return data.reshape(tuple(sizes))
 
