@@ -176,6 +176,39 @@ def test_looms_tensors_are_read_with_the_label_that_they_have():
     np.testing.assert_allclose(network(x), x @ kernel + bias, rtol=1e-5, atol=1e-6)
 
 
+def test_products_that_loom_writes_as_one_row_are_as_wide_as_their_bias():
+    rng = np.random.default_rng(0)
+    arrays = {"gate": (4, 3), "up": (4, 3), "down": (3, 4)}
+    arrays = {name: (rng.standard_normal(shape), rng.standard_normal(shape[1])) for name, shape in arrays.items()}
+    tensors = {f"layers.0.{name}_weight": kernel.ravel().astype(np.float32) for name, (kernel, _) in arrays.items()}
+    tensors |= {f"layers.0.{name}_bias": bias.astype(np.float32) for name, (_, bias) in arrays.items()}
+    x = rng.standard_normal((1, 2, 4))
+    gate, up = (x @ kernel + bias for kernel, bias in (arrays["gate"], arrays["up"]))
+    wanted = (gate / (1 + np.exp(-gate)) * up) @ arrays["down"][0] + arrays["down"][1]
+    network = infer_structure(tensors).network()
+    np.testing.assert_allclose(network(x.astype(np.float32)), wanted, rtol=1e-5, atol=1e-5)
+
+    rows = {f"{part}_weight": (32,) for part in "qo"} | {"q_bias": (8,), "o_bias": (4,)}
+    rows |= {f"{part}_{name}": shape for part in "kv" for name, shape in (("weight", (16,)), ("bias", (4,)))}
+    layer = infer_structure({f"layers.0.{name}": np.ones(shape) for name, shape in rows.items()}).modules["layers.0"].layer
+    assert isinstance(layer, L.MultiHeadAttention) and layer.num_kv_heads == layer.num_heads // 2
+    kernel = rng.standard_normal((3, 2)).astype(np.float32)
+    dense = infer_structure({"layer_0.kernel": kernel.ravel(), "layer_0.bias": np.zeros(2, np.float32)}).network()
+    np.testing.assert_array_equal(dense.params["layer_0"]["kernel"], kernel)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("emb", L.Embedding), ("src_emb", L.Embedding), ("member", L.Dense)])
+def test_a_table_is_an_embedding_by_its_name(name, kind):
+    assert type(infer_structure({f"{name}.weight": np.ones((7, 5))}).modules[name].layer) is kind
+
+
+def test_looms_tables_without_a_bias_are_embeddings():
+    table, shapes = np.arange(40, dtype=np.float32).reshape(10, 4), {"layers.1.weight": (2, 4), "layers.1.bias": (2,)}
+    tensors = {"layers.0.weight": table} | {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    network = infer_structure(tensors, compatibility="loom").network()
+    np.testing.assert_array_equal(network(np.array([[3]])), table[None, [3]].sum(-1, keepdims=True).repeat(2, -1) + 1)
+
+
 @pytest.mark.parametrize(
     ("shapes", "kind"),
     [

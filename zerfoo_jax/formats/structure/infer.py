@@ -41,8 +41,9 @@ def infer_structure(tensors: Mapping[str, np.ndarray], *, compatibility: Literal
 
     Every group of tensors becomes a layer with the reason for it and what it leaves open, such as strides; tensors that nothing
     is known about are listed. What tensors do not show at all, activations and pooling, is filled in with what is usual. With
-    `compatibility="loom"` products are read as LOOM writes them: declared (out, in), but laid out (in, out). Raises
-    `FormatError` for names of which one is within another, for over 10,000 tensors and modules over 32 deep.
+    `compatibility="loom"` products are read as LOOM writes them: declared (out, in), but laid out (in, out), and always with a
+    bias, so that a table without one is an embedding's. Raises `FormatError` for names of which one is within another, for over
+    10,000 tensors and modules over 32 deep.
 
     >>> proposal = infer_structure({"0.weight": np.ones((3, 2)), "0.bias": np.ones(3), "2.weight": np.ones((1, 3))})
     >>> [(name, type(module.layer).__name__, module.confidence) for name, module in proposal.modules.items()]
@@ -53,15 +54,33 @@ def infer_structure(tensors: Mapping[str, np.ndarray], *, compatibility: Literal
         check_count(name.count("."), MAX_DEPTH, "modules within modules", name)
     modules: dict[str, Module] = {}
     unknown: dict[str, str] = {}
-    _walk("", nest(_relabelled(tensors) if compatibility else tensors), modules, unknown)
+    _walk("", nest(_unflattened(_relabelled(tensors) if compatibility else tensors)), modules, unknown)
     ordered = dict(sorted(modules.items(), key=lambda item: natural(item[0])))
     return Proposal(ordered, unknown, family_of(tensors))
 
 
 def _relabelled(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """LOOM's tensors with the products' weights as they are declared; its embeddings, which have no bias, are right."""
-    products = {name for name in tensors if f"{name.removesuffix('weight')}bias" in tensors and tensors[name].ndim == 2}
-    return {name: array.reshape(array.shape[::-1]).T if name in products else array for name, array in tensors.items()}
+    """LOOM's tensors with the products' weights as they are declared, and tables without a bias called what they are."""
+    found = dict(tensors)
+    for name in [name for name, array in tensors.items() if array.ndim == 2]:
+        if f"{name.removesuffix('weight')}bias" in tensors:
+            found[name] = tensors[name].reshape(tensors[name].shape[::-1]).T
+        elif name.rpartition(".")[2] == "weight":
+            found[f"{name.removesuffix('weight')}embedding"] = found.pop(name)
+    return found
+
+
+def _unflattened(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The products that LOOM writes as one row, (in, out), with two axes: their bias tells how wide they are."""
+    return {name: _wide(name, array, tensors) for name, array in tensors.items()}
+
+
+def _wide(name: str, array: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+    stem = next((name.removesuffix(end) for end in ("_weight", ".kernel") if name.endswith(end)), None)
+    bias = None if stem is None else tensors.get(f"{stem}{name[len(stem)]}bias")
+    if array.ndim != 1 or bias is None or bias.ndim != 1 or not bias.size or array.size % bias.size:
+        return array
+    return array.reshape(-1, bias.size)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

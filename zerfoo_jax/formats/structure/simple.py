@@ -27,7 +27,7 @@ CONVOLUTIONS: dict[int, Any] = {3: Conv1D, 4: Conv2D, 5: Conv3D}
 TRANSPOSED: dict[int, Any] = {3: ConvTranspose1D, 4: ConvTranspose2D, 5: ConvTranspose3D}
 """By the rank of their kernels."""
 
-_EMBEDDING = re.compile(r"embed|wte|wpe|vocab|token|lookup", re.IGNORECASE)
+_EMBEDDING = re.compile(r"embed|(?<![a-z])emb(?![a-z])|wte|wpe|vocab|token|lookup", re.IGNORECASE)
 _LEFT_OPEN = ("strides, padding and dilation",)
 
 
