@@ -96,6 +96,21 @@ def test_operators_go_where_layers_go(invoke: Any, tmp_path: Path) -> None:
     assert "Operator" in shown.stdout, shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("m.zmf", "write.quantize=q8_0"),
+        ("m.safetensors", "write.tensor_dtype=int8"),
+        ("m.bundle.json", "write.dtype=int8"),
+        ("m.zmf", "write.aside=true"),
+    ],
+)
+def test_options_of_formats_may_be_called_as_those_of_the_verb(file: str, setting: str, invoke: Any, tmp_path: Path) -> None:
+    given = Path(__file__).parents[1] / "data" / "loom" / "bundle" / "dense.bundle.json"
+    result = invoke("convert", given, tmp_path / file, setting, "--check")
+    assert "differ by at most" in result.stdout, result.stderr
+
+
 def test_a_narrower_dtype_is_compared_but_not_refused(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
     result = invoke("convert", tiny_run, tmp_path / "m.stablehlo", "--dtype", "bfloat16", "--check")
     assert "differ by at most" in result.stdout

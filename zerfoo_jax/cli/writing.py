@@ -35,7 +35,7 @@ def write_and_say(
     with _Bar(bytes_of(network)) as bar:
         options = {**options, **({} if opset is None else {"opset": opset})}
         written = write_network(
-            network, path, format=format, dtype=dtype, quantize=quantize, check=check, progress=bar.advance, **options
+            network, path, format=format, dtype=dtype, quantize=quantize, check=check, progress=bar.advance, options=options
         )
     print(f"{written.path}  {written.format}, {written.bytes:,} bytes")
     if written.difference is not None:
