@@ -1,8 +1,11 @@
 """What all formats share: finding the format of a file, options, and what is missing."""
 
+import gzip
 from pathlib import Path
+import pickle
 import subprocess
 import sys
+import zipfile
 
 import jax
 import pytest
@@ -64,3 +67,35 @@ def test_what_is_asked_for_wrongly_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder.zmf").mkdir()
     with pytest.raises(FormatError):
         load(tmp_path / "folder.zmf")
+
+
+@pytest.mark.parametrize("name", ["m.pt", "m.safetensors", "m.onnx", "m.zmf", "m.stablehlo", "m.entity"])
+def test_what_other_programs_write_is_named_and_never_unpacked(name: str, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "exploded",))
+
+    path = tmp_path / name
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Bomb()))
+    with pytest.raises(FormatError, match="zip archive"):
+        load(path)
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        path.write_bytes(pickle.dumps(Bomb(), protocol))
+        with pytest.raises(FormatError, match="pickle"):
+            load(path)
+    path.write_bytes(gzip.compress(b"x" * 100))
+    with pytest.raises(FormatError, match="gzip"):
+        load(path)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_length_that_looks_like_a_pickle_is_a_length(tmp_path: Path) -> None:
+    network = Network.new(Dense(3), jax.random.key(0), jax.ShapeDtypeStruct((1, 4), "float32"))
+    save(network, path := tmp_path / "m.safetensors")
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    longer = data[8 : 8 + size].rstrip().ljust(0x0280)
+    path.write_bytes(len(longer).to_bytes(8, "little") + longer + data[8 + size :])
+    assert path.read_bytes().startswith(b"\x80\x02")
+    assert load(path).model == network.model

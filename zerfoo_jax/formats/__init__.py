@@ -13,6 +13,7 @@ from typing import Any
 from zerfoo_jax.core.errors import ConfigError, FormatError, nearest
 from zerfoo_jax.formats import go_metal, onnx, safetensors, stablehlo, zmf
 from zerfoo_jax.formats.files import read_head
+from zerfoo_jax.formats.foreign import foreign
 from zerfoo_jax.formats.format import Format as Format
 from zerfoo_jax.formats.format import by_extension
 from zerfoo_jax.formats.loom import bundle, entity, wire
@@ -40,7 +41,12 @@ def detect(path: str | Path) -> Format:
     Raises `FormatError` for a file that is missing or of no known format.
     """
     path = Path(path)
-    found = detect_if_known(path)
+    head = read_head(path)
+    recognised = _recognised(head)
+    other = None if recognised else foreign(head)
+    if other is not None:
+        raise FormatError(f"this is no model file but {other[0]}", place=str(path), fix=other[1])
+    found = recognised or by_extension(path, FORMATS)
     if found is None:
         raise FormatError("this is no model file of a known format", place=str(path), fix=nearest(path.suffix, _extensions()))
     return found
@@ -48,8 +54,11 @@ def detect(path: str | Path) -> Format:
 
 def detect_if_known(path: Path) -> Format | None:
     """As `detect`, but None for a file of another kind."""
-    head = read_head(path)
-    return next((one for one in FORMATS.values() if one.recognises(head)), None) or by_extension(path, FORMATS)
+    return _recognised(read_head(path)) or by_extension(path, FORMATS)
+
+
+def _recognised(head: bytes) -> Format | None:
+    return next((one for one in FORMATS.values() if one.recognises(head)), None)
 
 
 def format_to_write(path: str | Path, name: str | None = None) -> Format:
