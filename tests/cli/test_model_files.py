@@ -8,10 +8,13 @@ import jax
 import numpy as np
 import pytest
 
-from zerfoo_jax.core.errors import ConfigError
-from zerfoo_jax.experiment.model_files import network_of
+from zerfoo_jax.core.errors import ConfigError, FormatError
+from zerfoo_jax.experiment.model_files import network_of, write_network
 from zerfoo_jax.experiment.trained import open_run
 from zerfoo_jax.formats import stablehlo
+from zerfoo_jax.formats.convert import Difference
+from zerfoo_jax.graph.editing import Network, quantize_network
+from zerfoo_jax.layers import Dense
 
 
 def test_a_run_as_an_artefact_says_what_the_run_says(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
@@ -115,3 +118,15 @@ def test_a_narrower_dtype_is_compared_but_not_refused(tiny_run: Path, invoke: An
     result = invoke("convert", tiny_run, tmp_path / "m.stablehlo", "--dtype", "bfloat16", "--check")
     assert "differ by at most" in result.stdout
     assert "bfloat16" in invoke("inspect", tmp_path / "m.stablehlo").stdout
+
+
+def test_codes_may_be_rounded_either_way_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network.new(Dense(3), jax.random.key(0), jax.ShapeDtypeStruct((1, 16), "float32"))
+    codes, path = quantize_network(network), tmp_path / "m.zmf"
+    monkeypatch.setattr("zerfoo_jax.experiment.model_files.compare", lambda *given: Difference(0.02, 1.0))
+    assert write_network(codes, path, check=True).difference == Difference(0.02, 1.0)
+    with pytest.raises(FormatError, match=r"differ by 0.02, where the largest is 1"):
+        write_network(network, path, check=True)
+    monkeypatch.setattr("zerfoo_jax.experiment.model_files.compare", lambda *given: Difference(0.2, 1.0))
+    with pytest.raises(FormatError, match=r"differ by 0.2, where the largest is 1"):
+        write_network(codes, path, check=True)

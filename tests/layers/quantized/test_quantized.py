@@ -106,8 +106,17 @@ def test_sums_of_the_largest_codes_are_exact(rows):
         np.testing.assert_array_equal(y, (x.astype(np.int64) - wide[0]) @ (k.astype(np.int64) - wide[1]))
 
 
-@pytest.mark.parametrize("to", ["int8", "uint8"])
-@pytest.mark.parametrize(("cls", "shape"), [(L.Conv1D, (3, 9, 200)), (L.Conv2D, (3, 6, 5, 8)), (L.Conv3D, (2, 4, 5, 3, 8))])
+@pytest.mark.parametrize(
+    ("cls", "shape", "to"),
+    [
+        (L.Conv1D, (3, 9, 200), "int8"),
+        (L.Conv2D, (3, 6, 5, 8), "uint8"),
+        pytest.param(L.Conv1D, (3, 9, 200), "uint8", marks=pytest.mark.slow),
+        pytest.param(L.Conv2D, (3, 6, 5, 8), "int8", marks=pytest.mark.slow),
+        pytest.param(L.Conv3D, (2, 4, 5, 3, 8), "int8", marks=pytest.mark.slow),
+        pytest.param(L.Conv3D, (2, 4, 5, 3, 8), "uint8", marks=pytest.mark.slow),
+    ],
+)
 def test_convolutions_are_those_of_integers(to, cls, shape):
     x = np.random.default_rng(1).normal(0.3, size=shape).astype(np.float32)
     plain = cls(4, 3, strides=2)
@@ -176,8 +185,14 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("to", ["int8", "uint8"])
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [("images", "int8"), ("recurrent", "uint8"), ("transformer", "int8")]
+    + [
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (("images", "uint8"), ("recurrent", "int8"), ("transformer", "uint8"))
+    ],
+)
 def test_whole_models_stay_close_to_what_they_were(name, to):
     model, x = MODELS[name]
     params, state = drawn(model, x)
