@@ -2,7 +2,7 @@
 
 from typing import Any
 
-CALLS = ("checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2")
+CALLS = ("checkpoint", "closed_call", "composite", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit", "remat2")
 """The primitives that only call the jaxpr they hold."""
 
 LOOPS = ("scan", "while")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 import math
 from typing import Any
 
+import jax
 from jax.extend import core as jex
 import numpy as np
 
@@ -18,6 +19,9 @@ from zerfoo_jax.formats.lowering.tensor import Tensor, is_fixed, known, plain
 
 MAX_FOLDED = 2**20
 """Elements up to which a constant is computed and stored; over it only where what it is computed from has as many."""
+
+NAMED = "call_hi_primitive"
+"""The primitive by which JAX from 0.12 on calls functions that it knows by name, such as `searchsorted`."""
 
 _RANDOM = ("random_", "threefry2x32", "rng_")
 
@@ -59,7 +63,7 @@ class Lowering:
     def _equation(self, b: Builder, eq: Any, xs: Sequence[Tensor]) -> Sequence[Tensor]:
         name, place = eq.primitive.name, b.path
         try:
-            if name in CALLS:
+            if name in CALLS or name == NAMED:
                 return self._call(b, eq, xs)
             if name in self._control:
                 return self._control[name](self, b, eq, *xs)
@@ -75,7 +79,7 @@ class Lowering:
         return list(map(_nothing, eq.outvars))
 
     def _call(self, b: Builder, eq: Any, xs: Sequence[Tensor]) -> Sequence[Tensor]:
-        ((jaxpr, consts),) = bodies(eq)
+        ((jaxpr, consts),) = [_meaning(eq)] if eq.primitive.name == NAMED else bodies(eq)
         wanted = self.wanted
         made = iter(self.run(b, jaxpr, consts, xs, b.path, [v for v, keep in zip(jaxpr.outvars, wanted, strict=True) if keep]))
         return [next(made) if keep else _nothing(v) for v, keep in zip(eq.outvars, wanted, strict=True)]
@@ -94,6 +98,14 @@ class Lowering:
         """Raises one `FormatError` with all that could not be written."""
         if self.problems:
             raise FormatError(list(dict.fromkeys(self.problems)))
+
+
+def _meaning(eq: Any) -> tuple[Any, Sequence[Any]]:
+    """The jaxpr of a function that JAX knows by name, and its constants."""
+    function = eq.params["_prim"]
+    specs = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in function.in_avals_flat]
+    made = jax.make_jaxpr(lambda *xs: function.expand(*jax.tree.unflatten(function.in_tree, xs)))(*specs)
+    return made.jaxpr, made.consts
 
 
 def _nothing(v: Any) -> Tensor:

@@ -48,6 +48,30 @@ def _via(expression: Callable[..., Tensor]) -> Rule:
     return rule
 
 
+def _polynomial(w: Callable[..., Tensor], x: Tensor, *coefficients: Tensor) -> Tensor:
+    """By Horner's rule, from the lowest degree on."""
+    total = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        total = w("Add", w("Mul", total, x), coefficient)
+    return total
+
+
+def _in_order(op_type: str, nan_too: bool) -> Rule:
+    """A comparison by the order in which NaN follows all numbers, and is itself no further than NaN."""
+
+    @pointwise
+    def rule(b: Builder, eq: Any, x: Tensor, y: Tensor) -> Tensor:
+        found = point(b, op_type, x, y, dtype=bool)
+        if x.dtype.kind in "iu":
+            return found
+        last = point(b, "IsNaN", y, dtype=bool)
+        if not nan_too:
+            last = point(b, "And", last, point(b, "Not", point(b, "IsNaN", x, dtype=bool)))
+        return point(b, "Or", found, last)
+
+    return rule
+
+
 @pointwise
 def _add(b: Builder, eq: Any, x: Tensor, y: Tensor) -> Tensor:
     """A sum; what adds nothing goes."""
@@ -226,9 +250,11 @@ ELEMENTWISE: dict[str, Rule] = {
     "integer_pow": _integer_pow,
     "is_finite": _is_finite,
     "le": _comparison("LessOrEqual"),
+    "le_to": _in_order("LessOrEqual", nan_too=True),
     "log1p": _via(lambda w, x: w("Log", w("Add", x, 1))),
     "log2": _via(lambda w, x: w("Mul", w("Log", x), 1 / math.log(2))),
     "lt": _comparison("Less"),
+    "lt_to": _in_order("Less", nan_too=False),
     "max": _max,
     "min": _min,
     "mul": _mul,
@@ -236,6 +262,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "not": _logical("Not", "BitwiseNot"),
     "one_minus_square": _via(lambda w, x: w("Sub", 1, w("Mul", x, x))),
     "or": _logical("Or", "BitwiseOr"),
+    "polynomial": _via(_polynomial),
     "pow": _pow,
     "reduce_precision": _reduce_precision,
     "rem": _rem,
