@@ -1,9 +1,11 @@
 """ONNX files that are broken or made to do harm: one readable error with its place, in little time and memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import random
+import sys
 import time
 import tracemalloc
 
@@ -43,6 +45,27 @@ def expect_refused(run: Callable[[], object], said: str, kind: type[Exception] =
     assert said in str(caught.value)
     assert isinstance(caught.value, ZerfooError)
     assert caught.value.problems[0].place
+
+
+WATCHED: list[list[Path]] = []
+
+
+def note_opening(event: str, arguments: tuple) -> None:
+    if WATCHED and event == "open" and not isinstance(arguments[0], int):
+        WATCHED[-1].append(Path(os.fsdecode(arguments[0])).resolve())
+
+
+sys.addaudithook(note_opening)
+
+
+@contextmanager
+def files_opened() -> Iterator[list[Path]]:
+    """The files that Python opens meanwhile, by whatever function."""
+    WATCHED.append([])
+    try:
+        yield WATCHED[-1]
+    finally:
+        WATCHED.pop()
 
 
 def content(bad: Bad) -> bytes:
@@ -88,21 +111,15 @@ def test_what_is_far_larger_than_its_file_is_not_made(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXTERNAL)
-def test_a_tensor_beside_the_model_leads_nowhere_else(name, tmp_path, monkeypatch):
+def test_a_tensor_beside_the_model_leads_nowhere_else(name, tmp_path):
+    expect_refused(lambda: read(tmp_path / "none.onnx"), "")  # what is imported on the way is not counted
     folder = tmp_path / "inside"
     folder.mkdir()
     fill(folder)
     path = folder / "model.onnx"
     path.write_bytes(EXTERNAL[name])
-    opened: list[Path] = []
-    really_open = os.open
-
-    def noting_open(path, *arguments, **options):
-        opened.append(Path(path).resolve())
-        return really_open(path, *arguments, **options)
-
-    monkeypatch.setattr(os, "open", noting_open)
-    expect_refused(lambda: read(path), "")
+    with files_opened() as opened:
+        expect_refused(lambda: read(path), "")
     assert path in opened
     assert all(one.parent == folder for one in opened)
 
