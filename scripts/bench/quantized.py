@@ -1,5 +1,10 @@
 """How fast products with codes are beside float32's: weight-only and integer, by size and number of rows.
 
+Matrices lie in memory, as those of a model do that is larger than the cache: there a row times codes of int8 takes 0.6 to 0.8
+of float32's time from 1024 x 1024 on (one core of an AMD EPYC, CPU time). A single matrix that stays in a cache is read faster
+than codes are decoded: there they take 1.5 to 1.9 times float32's time at 1024 x 1024, as much as float32 at 2048 x 2048, and
+0.6 to 0.7 of it at 4096 x 4096, which leaves the cache again. `--together 0` measures that.
+
 python scripts/bench/quantized.py
 taskset -c 0 python scripts/bench/quantized.py --cpu-time
 """
@@ -24,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "int8 products": {"to": "int8", "activations": "dynamic"},
 }
 TOGETHER = 2**27
-"""Bytes of the float32 matrices together."""
+"""Bytes of the float32 matrices together, unless told otherwise."""
 
 
 def block(run: Callable[..., Array], models: list[Tree], x: Array, clock: Callable[[], float]) -> float:
@@ -35,13 +40,13 @@ def block(run: Callable[..., Array], models: list[Tree], x: Array, clock: Callab
     return (clock() - start) / len(models)
 
 
-def compare(size: int, rows: int, repeats: int, clock: Callable[[], float]) -> None:
+def compare(size: int, rows: int, repeats: int, together: int, clock: Callable[[], float]) -> None:
     """Rows of the table: time on codes over the time of `Dense` in float32, both over square matrices of that size.
 
-    As in a model, there are more of them than fit into a cache.
+    As in a model, there are more of them than fit into a cache, where `together` says so.
     """
     rng = np.random.default_rng(0)
-    kernels = [rng.normal(size=(size, size)).astype(np.float32) for _ in range(max(2, TOGETHER // (4 * size * size)))]
+    kernels = [rng.normal(size=(size, size)).astype(np.float32) for _ in range(max(1, together // (4 * size * size)))]
     x = jnp.asarray(rng.normal(size=(rows, size)), jnp.float32)
     dense = Dense(size, use_bias=False)
     plain = jax.jit(lambda params, x: dense.forward(params, x))
@@ -62,11 +67,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096])
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 8, 64])
     parser.add_argument("--cpu-time", action="store_true", help="the process's own time, on a machine that others use")
+    parser.add_argument("--together", type=int, default=TOGETHER, help="bytes of the float32 matrices together; 0: one matrix")
     given = parser.parse_args()
     clock = time.process_time if given.cpu_time else time.perf_counter
     for size in given.sizes:
         for rows in given.rows:
-            compare(size, rows, given.repeats, clock)
+            compare(size, rows, given.repeats, given.together, clock)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.support.layers import random_variables
 from zerfoo_jax.core.errors import FormatError
 from zerfoo_jax.core.types import spec_of
 from zerfoo_jax.formats import load, save, stablehlo, summarize
-from zerfoo_jax.formats.convert import compare
+from zerfoo_jax.formats.convert import compare, with_dtype
 from zerfoo_jax.graph import Graph, Input, Node
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.layers import Add, BatchNorm, Conv2D, Dense, Flatten, Sequential
@@ -49,6 +49,15 @@ def test_a_graphs_declared_sizes_stay(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="size_0_1"):  # Add wants them equal, which two unknown sizes need not be
         save(network, tmp_path / "model.stablehlo")
     assert not list(tmp_path.iterdir())
+
+
+def test_float64_is_kept_or_refused(tmp_path: Path) -> None:
+    network = with_dtype(Network.new(Dense(2), jax.random.key(0), jax.ShapeDtypeStruct((1, 4), "float32")), "float64")
+    with pytest.raises(FormatError, match="float64, which JAX would turn into float32"):
+        save(network, tmp_path / "model.stablehlo")
+    with jax.enable_x64(True):
+        save(network, path := tmp_path / "model.stablehlo")
+    assert [*summarize(path).inputs] == ["float64[batch,4]"]
 
 
 SAMPLE = ("Attention", "Conv2D", "LSTM", "Stack")

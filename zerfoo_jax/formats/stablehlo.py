@@ -27,8 +27,12 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 def write(network: Network, path: Path, *, batch: int | None = None, platforms: tuple[str, ...] = PLATFORMS) -> None:
     """Writes the network's evaluation for any batch size, or for `batch` alone, to run on any of these platforms.
 
-    Raises `FormatError` for a network whose shapes cannot be worked out for every batch size.
+    Raises `FormatError` for a network whose shapes cannot be worked out for every batch size, and for inputs in float64 where
+    JAX has no float64.
     """
+    if any(spec.dtype == np.float64 != jax.dtypes.canonicalize_dtype(spec.dtype) for spec in network.specs):
+        cause = "the network is in float64, which JAX would turn into float32"
+        raise FormatError(cause, place=str(path), fix="set JAX_ENABLE_X64=1, or choose float32")
     evaluate = jax.jit(lambda *inputs: network.model.apply(network.params, network.state, *inputs)[0])
     try:
         exported = export.export(evaluate, platforms=platforms)(*dynamic_specs(network, batch))

@@ -72,6 +72,7 @@ class QuantizedKernel(Kernel):
         return decode(codes, *(spread(part, codes.shape, block) for part in (self.scale, self.zero_point)))
 
     def product(self, x: Array) -> Array:
+        """x K over the last axis."""
         if self.activations == "float" and not are_for_cpu():
             return jnp.matmul(x, self.decoded().astype(x.dtype))
         rows = widened(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
@@ -166,10 +167,13 @@ class WatchedKernel(Kernel):
     note: Callable[[tuple[int, ...], Array], None]
 
     def product(self, x: Array) -> Array:
+        """x K over the last axis, once `note` knows of x."""
+        """x K over the last axis, of the kernel as it is."""
         self._note(x)
         return jnp.matmul(x, self.kernel)
 
     def convolved(self, x: Array, convolve: Callable[[Array, Array], Array], groups: int) -> Array:
+        """What `convolve` makes of x and the kernel, of the kernel as it is."""
         del groups
         self._note(x)
         return convolve(x, self.kernel)
