@@ -168,12 +168,12 @@ class WatchedKernel(Kernel):
 
     def product(self, x: Array) -> Array:
         """x K over the last axis, once `note` knows of x."""
-        """x K over the last axis, of the kernel as it is."""
+        """x K, after x has been noted."""
         self._note(x)
         return jnp.matmul(x, self.kernel)
 
     def convolved(self, x: Array, convolve: Callable[[Array, Array], Array], groups: int) -> Array:
-        """What `convolve` makes of x and the kernel, of the kernel as it is."""
+        """What `convolve` makes of x and the kernel, after x has been noted."""
         del groups
         self._note(x)
         return convolve(x, self.kernel)
