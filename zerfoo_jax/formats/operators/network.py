@@ -43,6 +43,8 @@ def to_network(graph: OperatorGraph, place: str = "", *, shapes: Mapping[str, Se
     large arrays of integers, are state; all others, and what decides over shapes, are constants of the operator that uses them.
     An array that several operators use is a node of its own. Sizes that are not known become None and are 1 in the network's
     `specs`. `shapes` says what shapes inputs have of which the graph says none.
+    In training BatchNormalization goes by its batch and moves its running statistics, whatever its `training_mode`. Codes are
+    integers, so nothing in front of a QuantizeLinear gets a gradient from behind it.
     Raises `FormatError` that names all operators that are not supported.
     """
     check_supported(graph, place)
