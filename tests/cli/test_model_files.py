@@ -127,6 +127,8 @@ def test_codes_may_be_rounded_either_way_elsewhere(tmp_path: Path, monkeypatch: 
     assert write_network(codes, path, check=True).difference == Difference(0.02, 1.0)
     with pytest.raises(FormatError, match=r"differ by 0.02, where the largest is 1"):
         write_network(network, path, check=True)
+    with pytest.raises(FormatError, match=r"differ by 0.02, where the largest is 1"):
+        write_network(quantize_network(network, weight_only=True), path, check=True)
     monkeypatch.setattr("zerfoo_jax.experiment.model_files.compare", lambda *given: Difference(0.2, 1.0))
     with pytest.raises(FormatError, match=r"differ by 0.2, where the largest is 1"):
         write_network(codes, path, check=True)

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
-
 from zerfoo_jax.core.errors import ConfigError, FormatError
+from zerfoo_jax.core.layer import Layer
+from zerfoo_jax.core.parts import parts
 from zerfoo_jax.core.sizes import size_of
 from zerfoo_jax.experiment.trained import open_run
 from zerfoo_jax.formats import format_to_write, load, save
 from zerfoo_jax.formats.convert import Difference, compare, with_dtype
 from zerfoo_jax.formats.files import progress_to
 from zerfoo_jax.graph.editing import Network, quantize_network
+from zerfoo_jax.layers import Quantized
 
 CLOSE = 1e-4
 """Relative to the largest output: how far a file's outputs may be from the network's whose dtype it keeps."""
 
 CLOSE_ON_CODES = 0.1
-"""The same for a network on codes: a number halfway between two may be rounded to either, and what follows is rounded again."""
+"""The same where inputs become codes: a number halfway between two may be rounded to either, and what follows is rounded again.
+"""
 
 LOSSY = {"dtype", "quantize", "tensor_dtype"}
 """Options of formats by which numbers are kept in fewer bits."""
@@ -82,11 +84,15 @@ def write_network(
 
 def _checked(network: Network, path: Path, exact: bool, **fixed: int) -> Difference:
     found = compare(network, path, **fixed)
-    on_codes = any(path[-1].key == "codes" for path, _ in jax.tree.leaves_with_path(network.state))
-    if exact and not found.relative <= (CLOSE_ON_CODES if on_codes else CLOSE):
+    if exact and not found.relative <= (CLOSE_ON_CODES if _rounds(network.model) else CLOSE):
         cause = f"the outputs of the file differ by {found.largest:.3g}, where the largest is {found.scale:.3g}"
         raise FormatError(cause, place=str(path), fix="report it: what was written is not what was given")
     return found
+
+
+def _rounds(layer: Layer) -> bool:
+    """Whether numbers become codes while the layer runs; weights that are codes already are what they are."""
+    return (isinstance(layer, Quantized) and layer.activations != "float") or any(map(_rounds, parts(layer)))
 
 
 def bytes_of(network: Network) -> int:
