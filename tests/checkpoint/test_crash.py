@@ -40,7 +40,7 @@ def _run_and_kill(directory: Path, first: int, delay: float) -> list[int]:
     return acknowledged
 
 
-@pytest.mark.parametrize("kill", range(3))
+@pytest.mark.parametrize("kill", [0, *(pytest.param(kill, marks=pytest.mark.slow) for kill in (1, 2))])
 def test_a_kill_at_any_moment_of_a_save_loses_no_acknowledged_checkpoint(tmp_path, kill):
     chance = random.Random(kill)
     directory = tmp_path / "checkpoints"

@@ -29,7 +29,7 @@ def reference(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("starting", "running"), [(1, 6), pytest.param(3, 17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("starting", "running"), [(1, 3), pytest.param(3, 17, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits(
     starting: int, running: int, cache: Path, reference: Path, tmp_path: Path
 ) -> None:
