@@ -14,7 +14,7 @@ from zerfoo_jax.experiment.trained import open_run
 from zerfoo_jax.formats import stablehlo
 from zerfoo_jax.formats.convert import Difference
 from zerfoo_jax.graph.editing import Network, quantize_network
-from zerfoo_jax.layers import Dense
+from zerfoo_jax.layers import Activation, Conv2D, Dense, Sequential
 
 
 def test_a_run_as_an_artefact_says_what_the_run_says(tiny_run: Path, invoke: Any, tmp_path: Path) -> None:
@@ -132,3 +132,12 @@ def test_codes_may_be_rounded_either_way_elsewhere(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("zerfoo_jax.experiment.model_files.compare", lambda *given: Difference(0.2, 1.0))
     with pytest.raises(FormatError, match=r"differ by 0.2, where the largest is 1"):
         write_network(codes, path, check=True)
+
+
+def test_a_file_with_channels_first_is_compared_as_it_takes_them(tmp_path: Path) -> None:
+    for size in (5, 2):  # with 2 the sizes do not tell the channels from the rest
+        model = Sequential((Conv2D(3, 3), Activation("tanh")))
+        network = Network.new(model, jax.random.key(0), jax.ShapeDtypeStruct((1, size, size, 2), "float32"))
+        written = write_network(network, tmp_path / f"{size}.bundle.json", check=True)
+        assert written.difference is not None
+        assert written.difference.relative < 1e-5

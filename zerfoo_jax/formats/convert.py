@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from zerfoo_jax.core.errors import ConfigError, nearest
 from zerfoo_jax.core.keys import fold_in_name
-from zerfoo_jax.core.types import Array, Spec, Tree
+from zerfoo_jax.core.types import Array, Spec, Tree, spec_of
 from zerfoo_jax.formats import detect, load
 from zerfoo_jax.formats.dynamic import dynamic_specs, input_names
 from zerfoo_jax.graph.editing.network import Network
@@ -57,14 +58,36 @@ class Difference:
 
 
 def compare(network: Network, path: Path, *, seed: int = 0, rows: int = ROWS, **options: Any) -> Difference:
-    """How far the model in a file is from the network, on rows of random inputs; options are those of reading it."""
-    return difference(_compiled(network), function_of(path, **options), random_inputs(network, seed, rows))
+    """How far the model in a file is from the network, on rows of random inputs; options are those of reading it.
+
+    Files may hold pictures channels first, or flat: the inputs are arranged as the file's model takes them. Where sizes do not
+    tell, the arrangement counts that agrees better.
+    """
+    inputs, theirs = random_inputs(network, seed, rows), function_of(path, **options)
+    taken = theirs.specs if isinstance(theirs, Network) else tuple(map(spec_of, inputs))
+    run = _compiled(theirs) if isinstance(theirs, Network) else theirs
+    given = [inputs, *(tuple(map(arrange, inputs)) for arrange in ARRANGEMENTS if any(x.ndim > 2 for x in inputs))]
+    fitting = [xs for xs in given if all(x.shape[1:] == spec.shape[1:] for x, spec in zip(xs, taken, strict=True))] or [inputs]
+    wanted = _compiled(network)(*inputs)
+    return min((difference(wanted, run(*xs)) for xs in fitting), key=lambda found: found.relative)
 
 
-def function_of(path: Path, **options: Any) -> Callable[..., Tree]:
-    """The function from inputs to outputs that a file holds, of a format that cannot be read as a network too."""
+def function_of(path: Path, **options: Any) -> Network | Callable[..., Tree]:
+    """What a file holds: a network, or a function from inputs to outputs of a format that cannot be read as a network."""
     found = detect(path)
-    return found.call("load_function", path, **options) if found.can("load_function") else _compiled(load(path, **options))
+    return found.call("load_function", path, **options) if found.can("load_function") else load(path, **options)
+
+
+def _channels_first(x: Array) -> Array:
+    return jnp.moveaxis(x, -1, 1) if x.ndim > 2 else x
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(len(x), -1) if x.ndim > 2 else x
+
+
+ARRANGEMENTS: tuple[Callable[[Array], Array], ...] = (_channels_first, _flat)
+"""How else than as it is a file's model may take an input of ours."""
 
 
 def _compiled(network: Network) -> Callable[..., Tree]:
@@ -91,13 +114,14 @@ def _random(key: Array, spec: Spec) -> Array:
     return jax.random.bernoulli(key, 0.5, spec.shape).astype(spec.dtype)
 
 
-def difference(one: Callable[..., Tree], other: Callable[..., Tree], inputs: tuple[Array, ...]) -> Difference:
-    """How far two functions are apart on these inputs. Outputs of other shapes are infinitely far apart."""
-    ours, theirs = (list(map(_wide, jax.tree.leaves(function(*inputs)))) for function in (one, other))
-    if [x.shape for x in ours] != [x.shape for x in theirs]:
+def difference(ours: Tree, theirs: Tree) -> Difference:
+    """How far outputs are apart; theirs may have channels first. Those of other shapes are infinitely far apart."""
+    pairs = list(zip_longest(map(_wide, jax.tree.leaves(ours)), map(_wide, jax.tree.leaves(theirs)), fillvalue=np.empty(())))
+    pairs = [(x, np.moveaxis(y, 1, -1) if y.ndim > 2 and y.shape != x.shape else y) for x, y in pairs]
+    if any(x.shape != y.shape for x, y in pairs):
         return Difference(float("inf"), float("inf"))
-    scale = max((np.abs(x).max(initial=0.0) for x in ours), default=0.0)
-    largest = max((np.abs(x - y).max(initial=0.0) for x, y in zip(ours, theirs, strict=True)), default=0.0)
+    scale = max((np.abs(x).max(initial=0.0) for x, _ in pairs), default=0.0)
+    largest = max((np.abs(x - y).max(initial=0.0) for x, y in pairs), default=0.0)
     return Difference(float(largest), float(scale))
 
 
