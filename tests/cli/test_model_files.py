@@ -10,8 +10,9 @@ import pytest
 
 from zerfoo_jax.core.errors import ConfigError, FormatError
 from zerfoo_jax.experiment.model_files import network_of, write_network
+from zerfoo_jax.experiment.packaged import MODEL_SUFFIXES
 from zerfoo_jax.experiment.trained import open_run
-from zerfoo_jax.formats import stablehlo
+from zerfoo_jax.formats import FORMATS, stablehlo
 from zerfoo_jax.formats.convert import Difference
 from zerfoo_jax.graph.editing import Network, quantize_network
 from zerfoo_jax.layers import Activation, Conv2D, Dense, Sequential
@@ -141,3 +142,11 @@ def test_a_file_with_channels_first_is_compared_as_it_takes_them(tmp_path: Path)
         written = write_network(network, tmp_path / f"{size}.bundle.json", check=True)
         assert written.difference is not None
         assert written.difference.relative < 1e-5
+
+
+def test_a_model_file_is_no_config(invoke: Any, tmp_path: Path) -> None:
+    assert set(MODEL_SUFFIXES) == {e for one in FORMATS.values() for e in one.extensions if e.count(".") == 1}
+    (tmp_path / "m.onnx").write_bytes(b"\xff")
+    for verb in "check", "train":
+        result = invoke(verb, tmp_path / "m.onnx")
+        assert (result.exit_code, "zerfoo inspect" in result.stderr) == (2, True), result.stderr

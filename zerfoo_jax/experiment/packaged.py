@@ -12,9 +12,16 @@ def packaged_configs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
+MODEL_SUFFIXES = (".entity", ".loom", ".onnx", ".safetensors", ".stablehlo", ".zmf")
+"""Of model files, whose formats are not asked here because they bring JAX."""
+
+
 def find_config(name: str) -> Path:
     """The config file that a command-line argument means: a path, or the bare name of a packaged one."""
     path = Path(name)
+    if path.is_file() and path.suffix in MODEL_SUFFIXES:
+        fix = f"look at it with `zerfoo inspect {name}`, or train from it with `model: {{file: {name}}}` in a config"
+        raise ConfigError(f"{name!r} is a model file and no config", fix=fix)
     if path.is_file():
         return path
     packaged = packaged_configs()
