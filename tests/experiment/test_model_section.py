@@ -1,6 +1,8 @@
 """Training that begins with a model file."""
 
 from pathlib import Path
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -77,3 +79,15 @@ def test_what_is_wrong_with_the_file_is_said(
 def test_a_file_of_other_shapes_is_refused_at_the_model(network: Network, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"kernel is \(64, 12\) in the file, this data needs"):
         wired(tmp_path, "data={name: digit_scenes}")
+
+
+def test_a_model_of_layers_does_not_wait_for_formats() -> None:
+    code = "import sys, zerfoo_jax.experiment.train; print('zerfoo_jax.formats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip() == "False"
+
+
+def test_operators_may_stand_among_the_layers_of_a_config(tmp_path: Path) -> None:
+    relu = "{type: Operator, op_type: Relu, operands: [x], results: [y], opsets: {'': 14}}"
+    nodes = f"{{nodes: {{flat: Flatten, relu: {relu}, dense: {{type: Dense, features: 10}}}}}}"
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("{file: given/m.safetensors}", nodes))
+    assert type(wired(tmp_path).model.children()["relu"]).__name__ == "Operator"

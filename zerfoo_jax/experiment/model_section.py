@@ -1,20 +1,17 @@
-"""What a config's `model` section means: a model to be initialised, or one from a file with its parameters."""
+"""What a config's `model` section means: a model to be initialised, or one from a file with its parameters.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+Formats and operators take a fifth of a second to import, so they are asked only for sections that name a file or an operator.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from zerfoo_jax.core.errors import ConfigError, FormatError, Problem, brief
-from zerfoo_jax.core.layer import Layer, Walk, walk
+from zerfoo_jax.core.layer import Layer, Walk
+from zerfoo_jax.core.spec import Table
 from zerfoo_jax.core.types import Spec
-from zerfoo_jax.formats import load
-from zerfoo_jax.formats.names import flatten
-from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
+from zerfoo_jax.graph import TABLE
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.models import model_from_config
-
-FILE = "file"
-"""The option that names a model file; those beside it are options of reading the file's format."""
 
 
 def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Walk, Network | None]:
@@ -22,35 +19,23 @@ def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Wa
 
     Raises one `ConfigError` with every problem of the section, and `FormatError` for a file that cannot be read.
     """
-    if FILE not in section:
-        return *model_from_config(section, inputs, table=LAYERS_AND_OPERATORS), None
-    network = _network_in(section)
-    if inputs is None:
-        return network.model, Walk(), network
-    result = walk(network.model, inputs)
-    problems = result.problems or list(_misfits(network, result))
-    if problems:
-        raise ConfigError([problem.under("model") for problem in problems])
-    return network.model, result, network
+    if "file" in section:
+        from zerfoo_jax.experiment.model_from_file import model_from_file
+
+        return model_from_file(section, inputs)
+    return *model_from_config(section, inputs, table=_table_for(section)), None
 
 
-def _misfits(network: Network, result: Walk) -> Iterator[Problem]:
-    """Parameters of the file that the data would need in other shapes."""
-    wanted, found = flatten(result.visits[-1].params), flatten(network.params)
-    for name in wanted.keys() & found.keys():
-        if wanted[name].shape != found[name].shape:
-            cause = f"{name} is {tuple(found[name].shape)} in the file, this data needs {tuple(wanted[name].shape)}"
-            yield Problem(cause, fix="give it the data that the model was made for, or replace the layer")
+def _table_for(section: Mapping[str, Any]) -> Table:
+    """What a type in this section may name."""
+    if not _names_operators(section):
+        return TABLE
+    from zerfoo_jax.formats.operators.layers import LAYERS_AND_OPERATORS
+
+    return LAYERS_AND_OPERATORS
 
 
-def _network_in(section: Mapping[str, Any]) -> Network:
-    options = dict(section)
-    path = options.pop(FILE)
-    if not isinstance(path, str):
-        raise ConfigError(f"file = {brief(path)} is no path", place="model.file", fix="such as file: model.onnx")
-    try:
-        return load(path, **options)
-    except ConfigError as error:
-        raise ConfigError([replace(p, place=f"model.{p.place}" if p.place else "model") for p in error.problems]) from None
-    except FormatError as error:
-        raise FormatError([replace(p, place=p.place or path) for p in error.problems]) from error
+def _names_operators(given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return given.get("type") in ("Operator", "Parameter") or any(map(_names_operators, given.values()))
+    return isinstance(given, list | tuple) and any(map(_names_operators, given))

@@ -82,9 +82,8 @@ def model_from_config(
 ) -> tuple[Layer, Walk]:
     """The model that a config's `model` section describes, and the walk over it on inputs of that shape.
 
-    `{name: gpt, ...}` is an architecture with its arguments, `{nodes: ...}` a graph, `{type: Sequential, ...}` a layer
-    of `table`. Raises
-    one `ConfigError` with every problem; without `inputs` (the data could not be read) shapes are not checked.
+    `{name: gpt, ...}` is an architecture with its arguments, `{nodes: ...}` a graph, `{type: Sequential, ...}` a layer of
+    `table`. Raises one `ConfigError` with every problem; without `inputs` (the data could not be read) shapes are not checked.
     """
     if "name" not in section:
         return model_from_spec(section, *([inputs] if inputs else []), place=place, table=table)
