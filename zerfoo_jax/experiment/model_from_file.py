@@ -7,12 +7,10 @@ from typing import Any
 from zerfoo_jax.core.errors import ConfigError, FormatError, Problem, brief
 from zerfoo_jax.core.layer import Layer, Walk, walk
 from zerfoo_jax.core.types import Spec
+from zerfoo_jax.experiment.reading import FILE
 from zerfoo_jax.formats import load
 from zerfoo_jax.formats.names import flatten
 from zerfoo_jax.graph.editing import Network
-
-FILE = "file"
-"""The option of a model section that names a file; those beside it are options of reading the file's format."""
 
 
 def model_from_file(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Walk, Network]:

@@ -9,6 +9,7 @@ from typing import Any
 from zerfoo_jax.core.layer import Layer, Walk
 from zerfoo_jax.core.spec import Table
 from zerfoo_jax.core.types import Spec
+from zerfoo_jax.experiment.reading import FILE
 from zerfoo_jax.graph import TABLE
 from zerfoo_jax.graph.editing import Network
 from zerfoo_jax.models import model_from_config
@@ -19,7 +20,7 @@ def model_of(section: Mapping[str, Any], inputs: Spec | None) -> tuple[Layer, Wa
 
     Raises one `ConfigError` with every problem of the section, and `FormatError` for a file that cannot be read.
     """
-    if "file" in section:
+    if FILE in section:
         from zerfoo_jax.experiment.model_from_file import model_from_file
 
         return model_from_file(section, inputs)

@@ -8,7 +8,10 @@ from typing import Any
 from zerfoo_jax.config.load import Places, load
 from zerfoo_jax.experiment.schema import Experiment
 
-PATH_OPTIONS = {"data": ("path", "targets_path"), "model": ("file",)}
+FILE = "file"
+"""The option of a model section that names a model file; those beside it are options of reading the file's format."""
+
+PATH_OPTIONS = {"data": ("path", "targets_path"), "model": (FILE,)}
 """Options that name files, by section. A relative one counts from the folder of the config file that holds it, or from here if
 it is given on the command line."""
 
